@@ -1,0 +1,93 @@
+// Every way an exchange can fail, as one table, and the one error class that crosses a file boundary.
+// In: a code, a message for the log, the original error. Out: the status and the side, from the table.
+
+/** The side that can mend a failure: the client, signet's operator, or the upstream. */
+export type Side = 'downstream' | 'signet' | 'upstream'
+
+/**
+ * Every way an exchange can fail: the status sent downstream, the side that can fix it, and the sentence the
+ * client is shown. A status below 400 is never sent; 499 is only logged, since nobody is left to read it.
+ */
+export const FAILURES = {
+  ERR_HEAD_MALFORMED: { status: 400, side: 'downstream', title: 'The request head is malformed.' },
+  ERR_TARGET_MALFORMED: { status: 400, side: 'downstream', title: 'The request-target is malformed.' },
+  ERR_HOST_INVALID: { status: 400, side: 'downstream', title: 'Exactly one valid Host field is required.' },
+  ERR_FRAMING_AMBIGUOUS: { status: 400, side: 'downstream', title: 'The length of the body is ambiguous.' },
+  ERR_BODY_MALFORMED: { status: 400, side: 'downstream', title: 'The chunked body is malformed.' },
+  ERR_HEAD_TIMEOUT: { status: 408, side: 'downstream', title: 'The request head took too long.' },
+  ERR_BODY_TIMEOUT: { status: 408, side: 'downstream', title: 'The request body took too long.' },
+  ERR_TARGET_TOO_LONG: { status: 414, side: 'downstream', title: 'The request-target is too long.' },
+  ERR_MISDIRECTED: { status: 421, side: 'downstream', title: 'This scheme is not served here.' },
+  ERR_HEAD_TOO_LARGE: { status: 431, side: 'downstream', title: 'The request head is too large.' },
+  ERR_TOO_MANY_FIELDS: { status: 431, side: 'downstream', title: 'The request has too many field lines.' },
+  ERR_CLIENT_CLOSED: { status: 499, side: 'downstream', title: 'The client closed the connection.' },
+  ERR_CLIENT_STALLED: { status: 499, side: 'downstream', title: 'The client stopped reading the response.' },
+  ERR_METHOD_UNKNOWN: { status: 501, side: 'downstream', title: 'This method is not known here.' },
+  ERR_CONNECT_UNSUPPORTED: { status: 501, side: 'downstream', title: 'CONNECT is not supported.' },
+  ERR_CODING_UNKNOWN: { status: 501, side: 'downstream', title: 'This transfer coding is not known here.' },
+  ERR_VERSION_UNSUPPORTED: { status: 505, side: 'downstream', title: 'Only HTTP/1.0 and HTTP/1.1 are spoken here.' },
+  ERR_LOOP: { status: 508, side: 'downstream', title: 'The request has already been through this proxy.' },
+
+  ERR_INTERNAL: { status: 500, side: 'signet', title: 'The proxy failed.' },
+  ERR_TOO_MANY_CONNECTIONS: { status: 503, side: 'signet', title: 'Too many connections.' },
+  ERR_POOL_FULL: { status: 503, side: 'signet', title: 'The upstream is at its limit.' },
+  ERR_POOL_TIMEOUT: { status: 503, side: 'signet', title: 'No connection to the upstream came free in time.' },
+  ERR_DRAINED: { status: 503, side: 'signet', title: 'The proxy is shutting down.' },
+
+  ERR_UPSTREAM_UNREACHABLE: { status: 502, side: 'upstream', title: 'The upstream cannot be reached.' },
+  ERR_UPSTREAM_CLOSED: { status: 502, side: 'upstream', title: 'The upstream closed before it answered.' },
+  ERR_RESPONSE_MALFORMED: { status: 502, side: 'upstream', title: 'The response of the upstream is malformed.' },
+  ERR_RESPONSE_AMBIGUOUS: { status: 502, side: 'upstream', title: 'The response of the upstream is ambiguous.' },
+  ERR_RESPONSE_TOO_LARGE: { status: 502, side: 'upstream', title: 'The response head of the upstream is too large.' },
+  ERR_RESPONSE_CUT_SHORT: { status: 502, side: 'upstream', title: 'The response of the upstream was cut short.' },
+  ERR_CONNECT_TIMEOUT: { status: 504, side: 'upstream', title: 'The upstream did not accept in time.' },
+  ERR_RESPONSE_TIMEOUT: { status: 504, side: 'upstream', title: 'The upstream did not answer in time.' },
+  ERR_RESPONSE_STALLED: { status: 504, side: 'upstream', title: 'The response of the upstream stalled.' },
+} as const satisfies Record<`ERR_${string}`, { status: number; side: Side; title: string }>
+
+/** The name of a failure: the key of its row in {@link FAILURES}. */
+export type FailureCode = keyof typeof FAILURES
+
+/**
+ * A failed exchange, on its way to the one place that answers it (`net/downstream.ts`).
+ * `message` and `cause` are for the log alone; a client is told the status, the title and the code.
+ */
+export class ProxyError extends Error {
+  readonly code: FailureCode
+
+  constructor(code: FailureCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'ProxyError'
+    this.code = code
+  }
+
+  /** The status a client is answered with (RFC 9110 §15). */
+  get status(): number {
+    return FAILURES[this.code].status
+  }
+
+  /** The side that can mend it. */
+  get side(): Side {
+    return FAILURES[this.code].side
+  }
+}
+
+/** Narrows what was caught to a {@link ProxyError}; anything unforeseen becomes `ERR_INTERNAL` with its cause. */
+export function asProxyError(error: unknown): ProxyError {
+  if (error instanceof ProxyError) return error
+  return new ProxyError('ERR_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error })
+}
+
+/**
+ * Something the operator has to mend before signet can run: a setting, a key. Exit code 78 (EX_CONFIG).
+ * All problems found are reported together.
+ */
+export class ConfigError extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
