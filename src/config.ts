@@ -1,0 +1,347 @@
+// Every setting, as one table: the type Config, its validation, --help and the README section derive from it.
+// In: flags, environment variables and a way to read a file. Out: a frozen Config, or all problems at once.
+
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { ConfigError } from './errors.ts'
+import {
+  deadline,
+  integer,
+  limit,
+  matching,
+  oneOf,
+  readFieldName,
+  readMethods,
+  readOnOff,
+  readOrigin,
+  readProtocols,
+  text,
+} from './setting-readers.ts'
+
+const GROUPS = ['listen', 'upstream', 'token', 'limits', 'deadlines', 'logs', 'process'] as const
+
+/** One row of {@link SETTINGS}. The flag is its key in kebab-case: `headTimeout` is `--head-timeout`. */
+export interface Setting<T> {
+  readonly group: (typeof GROUPS)[number]
+  /** Name of the environment variable. */
+  readonly env: string
+  /** The default, as a user would write it; a setting without one may stay `undefined`. */
+  readonly fallback?: string
+  /** Text → value; throws an `Error` whose message says what was expected. */
+  readonly read: (raw: string) => T
+  readonly unit?: string
+  /** One line for `--help` and the README. */
+  readonly doc: string
+  /** The value must not appear in a message. */
+  readonly secret?: true
+}
+
+/** Every setting, in the order in which `--help` and the README show them. */
+// biome-ignore format: a table, two lines to a row
+export const SETTINGS = {
+  port: { group: 'listen', env: 'HTTP_PORT', fallback: '8080', read: integer(0, 65_535),
+    doc: 'port to accept on; 0 takes any free one and prints it' },
+  host: { group: 'listen', env: 'HTTP_HOST', fallback: '127.0.0.1',
+    read: matching(/^[\w.:%-]{1,255}$/, 'an address or a host name, IPv6 without brackets'),
+    doc: 'address or host name to accept on' },
+  adminPort: { group: 'listen', env: 'SIGNET_ADMIN_PORT', read: integer(0, 65_535),
+    doc: 'port of the admin server, which does not run unless this is set; 0 takes any free one' },
+
+  upstream: { group: 'upstream', env: 'SIGNET_UPSTREAM', read: readOrigin,
+    doc: 'origin to forward to, as http://host:port; the built-in echo unless this is set' },
+  upgrades: { group: 'upstream', env: 'SIGNET_UPGRADES', fallback: 'websocket', read: readProtocols,
+    doc: 'comma list of the protocols that may become a tunnel, or none' },
+
+  secret: { group: 'token', env: 'SIGNET_SECRET', read: text(1, 65_536), secret: true,
+    doc: 'signing key; as a flag it shows in the process list, so prefer the variable or a file' },
+  secretFile: { group: 'token', env: 'SIGNET_SECRET_FILE', read: text(1, 4096),
+    doc: 'path of a file with the signing key in it' },
+  secretEncoding: { group: 'token', env: 'SIGNET_SECRET_ENCODING', fallback: 'hex',
+    read: oneOf('hex', 'base64url', 'utf8'), doc: 'how the signing key is written: hex, base64url or utf8' },
+  user: { group: 'token', env: 'SIGNET_USER', fallback: 'username', read: text(1, 256),
+    doc: 'user that the token names' },
+  jwtHeader: { group: 'token', env: 'SIGNET_JWT_HEADER', fallback: 'x-my-jwt', read: readFieldName,
+    doc: 'field that carries the token upstream' },
+  jwtMethods: { group: 'token', env: 'SIGNET_JWT_METHODS', fallback: '*', read: readMethods,
+    doc: 'comma list of the methods whose requests get a token, or * for all of them' },
+
+  maxHeadSize: { ...limit('octets', 1024, 262_144), env: 'SIGNET_MAX_HEAD_SIZE', fallback: '16384',
+    doc: 'size of the head of a message' },
+  maxTargetSize: { ...limit('octets', 64, 262_144), env: 'SIGNET_MAX_TARGET_SIZE', fallback: '8192',
+    doc: 'size of a request-target, at most that of a head' },
+  maxFields: { ...limit('field lines', 1, 2000), env: 'SIGNET_MAX_FIELDS', fallback: '100',
+    doc: 'field lines in one message' },
+  maxConnections: { ...limit('connections', 1, 1_000_000), env: 'SIGNET_MAX_CONNECTIONS', fallback: '10000',
+    doc: 'client connections open at a time' },
+  poolSize: { ...limit('connections', 1, 65_535), env: 'SIGNET_POOL_SIZE', fallback: '256',
+    doc: 'connections to one origin' },
+  poolQueue: { ...limit('exchanges', 0, 1_000_000), env: 'SIGNET_POOL_QUEUE', fallback: '1024',
+    doc: 'exchanges that may wait for a connection to an origin' },
+
+  headTimeout: deadline('SIGNET_HEAD_TIMEOUT', '10000', 'for a request head to arrive whole'),
+  keepAliveTimeout: deadline('SIGNET_KEEP_ALIVE_TIMEOUT', '60000',
+    'for an idle client connection, which is then closed silently'),
+  bodyTimeout: deadline('SIGNET_BODY_TIMEOUT', '30000', 'between two pieces of a request body'),
+  sendTimeout: deadline('SIGNET_SEND_TIMEOUT', '60000', 'for a peer that takes no octet of what it is sent'),
+  connectTimeout: deadline('SIGNET_CONNECT_TIMEOUT', '5000', 'for the upstream to accept a connection'),
+  poolTimeout: deadline('SIGNET_POOL_TIMEOUT', '5000', 'for a connection to the upstream to come free'),
+  responseTimeout: deadline('SIGNET_RESPONSE_TIMEOUT', '60000',
+    'from the request sent to the first octet of its response'),
+  streamTimeout: deadline('SIGNET_STREAM_TIMEOUT', '300000', 'between two pieces of a response body'),
+  tunnelTimeout: deadline('SIGNET_TUNNEL_TIMEOUT', '3600000', 'for a tunnel without an octet either way'),
+  poolIdleTimeout: deadline('SIGNET_POOL_IDLE_TIMEOUT', '4000',
+    'for an idle upstream connection; below the 5 s at which Node servers close theirs'),
+  halfCloseTimeout: deadline('SIGNET_HALF_CLOSE_TIMEOUT', '2000',
+    'for a client that closed its sending side and may be gone, between octets of its response'),
+  drainTimeout: deadline('SIGNET_DRAIN_TIMEOUT', '10000', 'for running exchanges to end at shutdown'),
+
+  logLevel: { group: 'logs', env: 'SIGNET_LOG_LEVEL', fallback: 'info',
+    read: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
+    doc: 'least severe level logged: fatal, error, warn, info, debug, trace or silent' },
+  accessLog: { group: 'logs', env: 'SIGNET_ACCESS_LOG', fallback: 'on', read: readOnOff,
+    doc: 'a line for every exchange: on or off' },
+
+  readPath: { group: 'process', env: 'SIGNET_READ_PATH', fallback: 'shared', read: oneOf('shared', 'events'),
+    doc: "shared: sockets are read into one shared buffer; events: the fallback, by 'data' events" },
+} as const satisfies Record<string, Setting<unknown>>
+
+type Table = typeof SETTINGS
+
+/** The key of a setting's row in {@link SETTINGS}. */
+export type SettingName = keyof Table
+
+type Values = {
+  readonly [Name in SettingName]:
+    | ReturnType<Table[Name]['read']>
+    | (Table[Name] extends { readonly fallback: string } ? never : undefined)
+}
+
+/** Every setting's value, validated and frozen. Holds the secret: not to be logged whole. */
+export interface Config extends Omit<Values, 'secret' | 'secretFile'> {
+  /** The signing key as written, from the variable, the flag or the file; `jwt/keys.ts` decodes it. */
+  readonly secretText: string | undefined
+}
+
+/** Where a value came from. */
+export type Source = 'flag' | 'environment' | 'default'
+
+/** All that {@link readConfig} reads from. */
+export interface ConfigInput {
+  /** Long flag name, without dashes → raw value. */
+  readonly flags: Readonly<Record<string, string>>
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Path → content as UTF-8; called for `secretFile` alone. */
+  readonly readFile: (path: string) => string
+}
+
+/** A command line that cannot be understood. Exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+// Object.entries() widens the keys to string; these are all there are.
+const ROWS = Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]
+
+/** What was found for a setting, and the name its user knows it by: the flag or the variable. */
+type Found = { readonly raw: string | undefined; readonly source: Source; readonly label: string }
+type AllFound = Readonly<Record<SettingName, Found>>
+
+/**
+ * Reads every setting. A flag wins over a variable, and that over the default; an empty variable is unset.
+ *
+ * @returns the configuration, and where the value of each setting came from
+ * @throws {ConfigError} all problems at once: the setting as it was written, what was found and expected
+ */
+export function readConfig(input: ConfigInput): {
+  readonly config: Config
+  readonly origins: Readonly<Record<SettingName, Source>>
+} {
+  const problems = unknownVariables(input.env)
+  const attempt = <T>(problem: string, read: () => T): T | undefined => {
+    try {
+      return read()
+    } catch (error) {
+      problems.push(problem + messageOf(error))
+      return undefined
+    }
+  }
+  const found = mapRows((name, row) => find(name, row, input))
+  const read = mapRows((name, row) => {
+    const { raw, label } = found[name]
+    if (raw === undefined) return undefined
+    return attempt(`${label}: ${row.secret ? '' : `found ${quote(raw)}, `}expected `, () => row.read(raw))
+  })
+  const values = read as Partial<Values> // each by its own row's `read`; partial, since some may have failed
+  problems.push(...contradictions(values, found, input.env.NODE_ENV === 'production'))
+
+  const { secretFile: path, secretEncoding } = values
+  const fromFile =
+    path &&
+    attempt(`${found.secretFile.label}: found ${quote(path)}, expected a file with a key in it: `, () =>
+      secretIn(input.readFile(path), secretEncoding),
+    )
+  const secretText = values.secret ?? fromFile
+  if (problems.length > 0) throw new ConfigError(problems)
+
+  const { secret: _, secretFile: __, ...others } = values as Values // no problem, so none is missing
+  const origins = mapRows((name) => found[name].source)
+  return { config: Object.freeze({ ...others, secretText }), origins: Object.freeze(origins) }
+}
+
+/** The table, with `map` of each row in its place. */
+function mapRows<T>(map: (name: SettingName, row: Setting<unknown>) => T): Record<SettingName, T> {
+  return Object.fromEntries(ROWS.map(([name, row]) => [name, map(name, row)])) as Record<SettingName, T>
+}
+
+function find(name: SettingName, row: Setting<unknown>, { flags, env }: ConfigInput): Found {
+  const flag = flagOf(name)
+  if (flags[flag] !== undefined) return { raw: flags[flag], source: 'flag', label: `--${flag}` }
+  if (env[row.env]) return { raw: env[row.env], source: 'environment', label: row.env }
+  return { raw: row.fallback, source: 'default', label: row.env }
+}
+
+function secretIn(content: string, encoding: Values['secretEncoding'] | undefined): string {
+  // White space is part of a utf8 key, save the newline that editors and `echo` end a file with.
+  const key = encoding === 'utf8' ? content.replace(/\r?\n$/, '') : content.trim()
+  if (key === '') throw new Error('it is empty')
+  return key
+}
+
+/** What is wrong although each value is right by itself. */
+function contradictions(values: Partial<Values>, found: AllFound, production: boolean): string[] {
+  const problems: string[] = []
+  const { maxTargetSize = 0, maxHeadSize = maxTargetSize, upstream, host, port } = values
+  if (maxTargetSize > maxHeadSize) {
+    const most = `${maxHeadSize}, the value of ${found.maxHeadSize.label}`
+    problems.push(`${found.maxTargetSize.label}: found "${maxTargetSize}", expected at most ${most}`)
+  }
+  if (upstream && host && port && upstream.port === port && sameHost(upstream.host, host.toLowerCase())) {
+    const shown = quote(found.upstream.raw ?? '')
+    problems.push(`${found.upstream.label}: found ${shown}, but signet would forward to itself`)
+  }
+  const { secret, secretFile } = found
+  if (secret.raw !== undefined && secretFile.raw !== undefined) {
+    problems.push(`${secret.label} and ${secretFile.label}: found both, expected one of them`)
+  }
+  if (secret.raw === undefined && secretFile.raw === undefined && production) {
+    problems.push('the demo secret is refused in production: set SIGNET_SECRET or SIGNET_SECRET_FILE')
+  }
+  return problems
+}
+
+/** Whether two hosts are this machine by the same address, as far as can be said without DNS. */
+function sameHost(a: string, b: string): boolean {
+  const several = /^(localhost|0\.0\.0\.0|::)$/ // each of these stands for more than one address
+  const local = /^(localhost|0\.0\.0\.0|::|::1|127(\.\d+){3})$/
+  return a === b || (local.test(a) && local.test(b) && (several.test(a) || several.test(b)))
+}
+
+/** A mistyped variable would otherwise leave its setting at the default, unnoticed. */
+function unknownVariables(env: ConfigInput['env']): string[] {
+  const known = ROWS.map(([, row]) => row.env)
+  // A Kubernetes service named signet gives these to every pod in its namespace (service links).
+  const link = /^SIGNET_(\w+_)?(SERVICE_(HOST|PORT\w*)=|PORT=(tcp|udp|sctp):|PORT_\d+_(TCP|UDP|SCTP)\w*=)/
+  return Object.entries(env)
+    .filter(([name, value]) => name.startsWith('SIGNET_') && value && !known.includes(name))
+    .filter(([name, value]) => !link.test(`${name}=${value}`))
+    .map(([name]) => `${name}: no setting has this name${didYouMean(name, known)}`)
+}
+
+/**
+ * Splits a command line into raw values by flag; which values are valid is for {@link readConfig} to say.
+ *
+ * @param argv arguments without the interpreter and the script
+ * @throws {UsageError} an unknown flag, with the nearest known one; a flag without its value; anything else
+ */
+export function parseFlags(argv: readonly string[]): {
+  readonly flags: Readonly<Record<string, string>>
+  readonly help: boolean
+  readonly version: boolean
+} {
+  const options: NonNullable<ParseArgsConfig['options']> = {
+    ...Object.fromEntries(ROWS.map(([name]) => [flagOf(name), { type: 'string' }])),
+    help: { type: 'boolean', short: 'h' },
+    version: { type: 'boolean' },
+  }
+  // The lenient pass names what the strict one would reject; its errors leave no room for a suggestion.
+  for (const token of parseArgs({ args: [...argv], options, strict: false, tokens: true }).tokens) {
+    if (token.kind === 'option' && !Object.hasOwn(options, token.name)) {
+      const known = Object.keys(options).map((flag) => `--${flag}`)
+      throw new UsageError(`unknown flag ${token.rawName}${didYouMean(token.rawName, known)}`)
+    }
+    if (token.kind === 'positional') {
+      // Its text is not shown: it may be the rest of a secret that was not quoted.
+      throw new UsageError(`argument ${token.index + 1} is neither a flag nor the value of one`)
+    }
+  }
+  try {
+    const { help, version, ...flags } = parseArgs({ args: [...argv], options }).values
+    return { flags: flags as Record<string, string>, help: help === true, version: version === true }
+  } catch (error) {
+    throw new UsageError(messageOf(error))
+  }
+}
+
+/** The text of `--help`, at most 100 columns wide. */
+export function helpText(): string {
+  const line = (flag: string, env: string, fallback: string) =>
+    `  ${flag.padEnd(22)}${env.padEnd(27)}${fallback}`
+  const groups = GROUPS.map((group) => [
+    `\n${group}:`,
+    ...ROWS.filter(([, row]) => row.group === group).map(
+      ([name, row]) => `${line(`--${flagOf(name)}`, row.env, defaultOf(row))}\n      ${row.doc}`,
+    ),
+  ])
+  return [
+    'Usage: signet [--flag value]...\n',
+    'Settings, each by its flag, its environment variable and its default; a flag wins over a variable.',
+    ...groups.flat(),
+    '\n  -h, --help            print this text\n  --version             print the version\n',
+  ].join('\n')
+}
+
+/** The settings as a Markdown table, for the README. */
+export function settingsMarkdown(): string {
+  const rows = ROWS.map(([name, row]) => [`\`--${flagOf(name)}\``, `\`${row.env}\``, defaultOf(row), row.doc])
+  return [['Flag', 'Variable', 'Default', 'Meaning'], ['---', '---', '---', '---'], ...rows]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n')
+}
+
+function flagOf(name: SettingName): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+function defaultOf({ fallback, unit }: Setting<unknown>): string {
+  return fallback === undefined ? 'not set' : unit === undefined ? fallback : `${fallback} ${unit}`
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** A raw value for a message; what stands before an `@` may be a password. */
+function quote(raw: string): string {
+  return JSON.stringify(raw.replace(/^.*@/s, '***@'))
+}
+
+/** The candidate nearest to what was typed, prefix and case aside, as a question; empty when none is near. */
+function didYouMean(typed: string, candidates: readonly string[]): string {
+  const core = (name: string) => name.replace(/^(--|[A-Z]+_)/, '').toLowerCase()
+  const ranked = candidates.map((name) => ({ name, edits: editDistance(core(typed), core(name)) }))
+  const nearest = ranked.reduce((best, next) => (next.edits < best.edits ? next : best))
+  return nearest.edits <= Math.min(3, core(typed).length / 2) ? `; did you mean ${nearest.name}?` : ''
+}
+
+/** How many letters must be added, removed or replaced to make `a` into `b` (Levenshtein). */
+function editDistance(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= a.length; row++) {
+    const edits = [row]
+    for (let column = 1; column <= b.length; column++) {
+      const replaced = above[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1)
+      edits.push(Math.min(above[column]! + 1, edits[column - 1]! + 1, replaced))
+    }
+    above = edits
+  }
+  return above[b.length]!
+}

@@ -1,0 +1,436 @@
+// One request and its response. In: a request head from a client connection. Out: everything that is done about it.
+// The stages stand in the order the data flows; what each of them does lives elsewhere.
+
+import { FAILURES, ProxyError } from './errors.ts'
+import { ASSERTED, type FieldRules } from './http/forward-fields.ts'
+import { CHUNKED, type Framing, NO_BODY, UNTIL_CLOSE } from './http/framing.ts'
+import type { HeadParser } from './http/parser.ts'
+import { writeRefusal } from './http/refusal.ts'
+import type { RequestHead } from './http/request.ts'
+import type { ResponseHead } from './http/response.ts'
+import { type OnDrop, rewriteInterim, rewriteRequest, rewriteResponse, rewriteTrailers } from './http/rewrite.ts'
+import type { Page, Router } from './http/route.ts'
+import type { Minted } from './jwt/mint.ts'
+import type { Deadlines } from './net/deadlines.ts'
+import type { ClientExchange, Downstream } from './net/downstream.ts'
+import type { Pool, Waiter } from './net/pool.ts'
+import { Tunnel } from './net/tunnel.ts'
+import type { Upstream, UpstreamExchange } from './net/upstream.ts'
+
+/** What all exchanges of a proxy share: its stages, and who is told what became of each. */
+export interface Stages {
+  readonly parser: HeadParser
+  readonly rules: FieldRules
+  readonly deadlines: Deadlines
+  readonly tunnelTimeout: number
+  /** this very instance, as it stands in Via */
+  readonly pseudonym: string
+  readonly route: Router
+  /** the pool of the one upstream; the route will name it */
+  readonly pool: Pool
+  /** the token for a request with this method, or undefined where the method gets none */
+  readonly mint: (method: string) => Minted | undefined
+  /** lower-case name of the field that carries the token */
+  readonly jwtHeader: string
+  /** protocols that may become a tunnel, lower-case */
+  readonly upgrades: ReadonlySet<string>
+  /** a whole response for one of signet's own pages */
+  readonly answerPage: (page: Page, head: RequestHead, close: boolean) => Promise<string> | string
+  /** monotonic ms */
+  readonly clock: () => number
+  /** the present second as in Date (RFC 9110 §5.6.7) */
+  readonly date: () => string
+  readonly nextRequestId: () => string
+  readonly observer: ExchangeObserver
+}
+
+/** Who is told what happens: counters and log. None of it may throw, and none of it may be waited for. */
+export interface ExchangeObserver {
+  onStarted(): void
+  onFinished(record: ExchangeRecord): void
+  onReused(): void
+  onRetried(): void
+  onDropped: OnDrop
+  /** a client field that imitates signet's own was dropped */
+  onImitation(): void
+  onTunnel(change: 'opened' | 'closed'): void
+}
+
+/** What became of one exchange, for the log line and the counters. Nothing secret. */
+export interface ExchangeRecord {
+  readonly id: string
+  readonly client: string
+  readonly method: string
+  /** request-target without its query, which may hold secrets */
+  readonly path: string
+  readonly status: number
+  readonly failure: ProxyError | undefined
+  readonly octetsIn: number
+  readonly octetsOut: number
+  /** ms from the whole head to the last octet of the response */
+  readonly duration: number
+  /** ms from the whole head to the response head of the upstream */
+  readonly upstreamDuration: number | undefined
+  readonly upstream: string | undefined
+  readonly reused: boolean
+  readonly retried: boolean
+  readonly jti: string | undefined
+}
+
+/** Where the exchange stands, as far as its upstream goes. */
+type Phase =
+  | 'routing' // no upstream asked for yet
+  | 'acquiring' // waits for a connection
+  | 'sent' // the request is under way
+  | 'over' // answered or given up: what still comes in is of no interest
+
+/** RFC 9110 §9.2.2: doing it twice is the same as doing it once. TRACE is not forwarded. */
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PROPFIND', 'SEARCH', 'QUERY'])
+
+/** One exchange, from its whole request head to its log line. */
+export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
+  readonly #head: RequestHead
+  readonly #client: Downstream
+  readonly #stages: Stages
+  readonly #id: string
+  readonly #startedAt: number
+  readonly #sentBefore: number
+  #phase: Phase = 'routing'
+  #upstream: Upstream | undefined = undefined
+  #minted: Minted | undefined = undefined
+  /** what is sent first on a connection: the forwarded head, or all that a failed first write took back */
+  #opening = ''
+  #upgrade: string | undefined = undefined
+  #bodySent = false
+  #requestEnded = false
+  #responseBegun = false
+  #status = 0
+  #headAt: number | undefined = undefined
+  #reused = false
+  #retried = false
+  #recorded = false
+
+  constructor(head: RequestHead, client: Downstream, stages: Stages) {
+    this.#head = head
+    this.#client = client
+    this.#stages = stages
+    this.#id = stages.nextRequestId()
+    this.#startedAt = stages.clock()
+    this.#sentBefore = client.octetsSent
+    stages.observer.onStarted()
+  }
+
+  // ── the stages, in order ────────────────────────────────────────────────────────────────────────────────────
+
+  /** From the request head to the upstream: everything that needs no waiting happens before this returns. */
+  start(): void {
+    const { route, mint } = this.#stages
+    const head = this.#head
+    try {
+      refuseLoop(head, this.#stages.pseudonym)
+      refuseTrace(head)
+      const destination = route(head.target)
+      if (destination.kind === 'page') return this.#answerPage(destination.page)
+      if (head.maxForwards === 0) return this.#answerAsLastHop()
+      this.#minted = mint(head.method)
+      this.#opening = this.#rewrite(this.#minted)
+      this.#acquire()
+    } catch (thrown) {
+      this.#fail(thrown instanceof ProxyError ? thrown : unforeseen(thrown))
+    }
+  }
+
+  /** The head to forward: what may pass of the received one, and then what only signet may say. */
+  #rewrite(minted: Minted | undefined): string {
+    const { rules, jwtHeader, pseudonym, upgrades, pool } = this.#stages
+    const head = this.#head
+    this.#upgrade = head.upgrade !== undefined && upgrades.has(head.upgrade) ? head.upgrade : undefined
+    const token = minted === undefined ? '' : `${jwtHeader}: ${minted.jwt}\r\n`
+    const lines = `${this.#client.forwarding.lines(head.authority)}Via: 1.${head.minor} ${pseudonym}\r\n${token}`
+    const additions = { fallbackAuthority: pool.origin.authority, lines, upgrade: this.#upgrade }
+    return rewriteRequest(head, rules, additions, this.#onDrop)
+  }
+
+  /** An idle connection at once, or else a new one as soon as it is there. */
+  #acquire(): void {
+    const { pool } = this.#stages
+    const idle = pool.takeIdle()
+    if (idle !== undefined) {
+      this.#send(idle)
+      return
+    }
+    this.#phase = 'acquiring'
+    pool.request(this)
+  }
+
+  onConnection(connection: Upstream): void {
+    this.#send(connection)
+    if (this.#requestEnded) connection.endRequest()
+    this.onRequestFlush()
+    if (this.#phase === 'sent') this.#client.proceed()
+  }
+
+  onNoConnection(error: ProxyError): void {
+    this.#fail(error)
+  }
+
+  #send(connection: Upstream): void {
+    this.#phase = 'sent'
+    this.#upstream = connection
+    this.#reused = connection.reused
+    if (this.#reused) this.#stages.observer.onReused()
+    connection.begin(this, this.#head.method, this.#head.minor === 0, this.#opening)
+  }
+
+  // ── the request's body, from the client ─────────────────────────────────────────────────────────────────────
+
+  get ready(): boolean {
+    return this.#phase === 'over' || (this.#upstream !== undefined && !this.#upstream.full)
+  }
+
+  onRequestBody(octets: Buffer, start: number, end: number): void {
+    if (this.#upstream === undefined) return // answered already: what still comes is read and dropped
+    this.#bodySent = true
+    this.#upstream.sendBody(octets, start, end)
+    if (this.#upstream.full) this.#client.pause()
+  }
+
+  onRequestTrailers(octets: Buffer, start: number, end: number): void {
+    const trailers = this.#stages.parser.parseTrailers(octets, start, end)
+    this.#upstream?.sendText(`${rewriteTrailers(trailers, this.#stages.rules, this.#onDrop)}\r\n`)
+  }
+
+  onRequestEnd(): void {
+    this.#requestEnded = true
+    this.#upstream?.endRequest()
+  }
+
+  onRequestFlush(): void {
+    this.#upstream?.flush()
+    if (this.#upstream?.dead) this.#sendElsewhere(this.#upstream)
+  }
+
+  onUpstreamDrain(): void {
+    this.#client.proceed()
+  }
+
+  // ── the response, from the upstream ─────────────────────────────────────────────────────────────────────────
+
+  onInterim(head: ResponseHead): void {
+    this.#responseBegun = true
+    // RFC 9110 §15.2: never to a client that speaks HTTP/1.0.
+    if (this.#head.minor === 1) this.#client.sendInterim(rewriteInterim(head, this.#stages.rules, this.#onDrop))
+  }
+
+  onResponse(head: ResponseHead): void {
+    const { rules, clock, date } = this.#stages
+    this.#responseBegun = true
+    this.#status = head.status
+    this.#headAt = clock()
+    if (head.status === 101) {
+      this.#openTunnel(head)
+      return
+    }
+    const framing = framingForClient(head.framing, this.#head.minor)
+    const close = !this.#head.persistent || framing.kind === 'until-close' || !this.#client.mayPersist
+    const additions = { framing, close, dateLine: head.hasDate ? '' : `Date: ${date()}\r\n` }
+    this.#client.sendHead(rewriteResponse(head, rules, additions, this.#onDrop), close)
+  }
+
+  onResponseBody(octets: Buffer, start: number, end: number): void {
+    this.#client.sendBody(octets, start, end)
+    if (this.#client.full) this.#upstream?.pause()
+  }
+
+  onResponseTrailers(octets: Buffer, start: number, end: number): void {
+    const trailers = this.#stages.parser.parseTrailers(octets, start, end)
+    this.#client.sendText(`${rewriteTrailers(trailers, this.#stages.rules, this.#onDrop)}\r\n`)
+  }
+
+  onResponseEnd(): void {
+    // A request that is not through yet goes on being relayed, unless the client's connection ends with the response.
+    if (this.#requestEnded) this.#letGo()
+    this.#client.finish()
+    this.#record(undefined)
+  }
+
+  onResponseFlush(): void {
+    this.#client.flush()
+  }
+
+  onClientDrain(): void {
+    this.#upstream?.resume()
+  }
+
+  /** A switch of protocols (RFC 9110 §7.8): only to what was asked for. */
+  #openTunnel(head: ResponseHead): void {
+    const upstream = this.#upstream
+    if (upstream === undefined || this.#upgrade === undefined || head.upgrade !== this.#upgrade) {
+      throw new ProxyError('ERR_RESPONSE_MALFORMED', '101 that nobody asked for')
+    }
+    const { deadlines, tunnelTimeout, rules, observer } = this.#stages
+    observer.onTunnel('opened')
+    const tunnel = new Tunnel(deadlines, tunnelTimeout, () => {
+      observer.onTunnel('closed')
+      this.#record(undefined)
+    })
+    const upstreamPeer = upstream.becomeTunnel(tunnel.upstreamSide)
+    const clientPeer = this.#client.becomeTunnel(rewriteInterim(head, rules, this.#onDrop), tunnel.clientSide)
+    this.#letGo()
+    tunnel.join(clientPeer, upstreamPeer)
+  }
+
+  // ── what signet answers by itself ───────────────────────────────────────────────────────────────────────────
+
+  #answerPage(page: Page): void {
+    const close = !this.#head.persistent || !this.#client.mayPersist
+    const answer = this.#stages.answerPage(page, this.#head, close)
+    if (typeof answer === 'string') this.#answer(answer, 200, close)
+    else {
+      this.#phase = 'over'
+      answer.then(
+        (text) => this.#answer(text, 200, close),
+        (error: unknown) => this.#fail(unforeseen(error)),
+      )
+    }
+  }
+
+  /** Max-Forwards has run out: signet is the last to see it (RFC 9110 §7.6.2). */
+  #answerAsLastHop(): void {
+    const close = !this.#head.persistent || !this.#client.mayPersist
+    const text = `HTTP/1.1 200 OK\r\nDate: ${this.#stages.date()}\r\nContent-Length: 0\r\n`
+    this.#answer(`${text}${close ? 'Connection: close\r\n' : ''}\r\n`, 200, close)
+  }
+
+  #answer(text: string, status: number, close: boolean): void {
+    if (this.#recorded) return // the client left meanwhile
+    this.#phase = 'over'
+    this.#status = status
+    this.#client.sendHead(text, close)
+    this.#client.finish()
+    this.#record(undefined)
+  }
+
+  // ── failures ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  onUpstreamFailed(error: ProxyError, untouched: boolean): void {
+    this.#upstream = undefined
+    if (this.#phase === 'over') return
+    if (this.#status !== 0 && this.#recorded) {
+      // The response was whole; only the rest of the request has nowhere to go now.
+      this.#phase = 'over'
+      this.#client.proceed()
+      return
+    }
+    if (untouched && this.#mayRepeat()) this.#repeat()
+    else this.#fail(error)
+  }
+
+  onClientFailed(error: ProxyError): void {
+    this.#fail(error)
+  }
+
+  /**
+   * Whether the request may be sent again although the upstream may have seen it: once, on a new connection, when the
+   * old one had been used before and most likely died of old age (RFC 9112 §9.3.1).
+   */
+  #mayRepeat(): boolean {
+    return this.#reused && !this.#retried && !this.#bodySent && !this.#responseBegun && IDEMPOTENT.has(this.#head.method)
+  }
+
+  #repeat(): void {
+    this.#retried = true
+    this.#stages.observer.onRetried()
+    this.#phase = 'acquiring'
+    try {
+      this.#stages.pool.request(this)
+    } catch (thrown) {
+      this.#fail(thrown instanceof ProxyError ? thrown : unforeseen(thrown))
+    }
+  }
+
+  /** The connection closed under the first write, and nothing of it was sent: so all of it may go elsewhere. */
+  #sendElsewhere(dead: Upstream): void {
+    const unsent = dead.takeUnsent()
+    if (unsent === undefined || this.#retried) return // the connection reports its own end
+    this.#upstream = undefined
+    this.#opening = unsent
+    this.#repeat()
+  }
+
+  /** Ends the exchange on both sides: the client is answered, or cut off when its response has begun. */
+  #fail(error: ProxyError): void {
+    if (this.#phase === 'acquiring') this.#stages.pool.cancel(this)
+    this.#phase = 'over'
+    const upstream = this.#upstream
+    this.#upstream = undefined
+    upstream?.abort()
+    const { status } = FAILURES[error.code]
+    if (status === 499) {
+      this.#record(error)
+      return
+    }
+    if (this.#status === 0) this.#status = status
+    const { date } = this.#stages
+    this.#client.fail((close) => writeRefusal(error, this.#id, date(), close, this.#head.method !== 'HEAD'))
+    this.#record(error)
+  }
+
+  /** The upstream connection is no longer this exchange's. */
+  #letGo(): void {
+    this.#phase = 'over'
+    this.#upstream = undefined
+  }
+
+  readonly #onDrop: OnDrop = (fields, line, rule) => {
+    if (rule === ASSERTED) this.#stages.observer.onImitation()
+    this.#stages.observer.onDropped(fields, line, rule)
+  }
+
+  /** Once per exchange, whatever became of it. */
+  #record(failure: ProxyError | undefined): void {
+    if (this.#recorded) return
+    this.#recorded = true
+    const { clock, observer, pool } = this.#stages
+    const head = this.#head
+    const query = head.received.indexOf('?')
+    observer.onFinished({
+      id: this.#id,
+      client: this.#client.remoteAddress,
+      method: head.method,
+      path: query === -1 ? head.received : head.received.slice(0, query),
+      status: this.#status === 0 && failure !== undefined ? failure.status : this.#status,
+      failure,
+      octetsIn: this.#client.octetsIn,
+      octetsOut: this.#client.octetsSent - this.#sentBefore,
+      duration: clock() - this.#startedAt,
+      upstreamDuration: this.#headAt === undefined ? undefined : this.#headAt - this.#startedAt,
+      upstream: this.#opening === '' ? undefined : pool.origin.authority,
+      reused: this.#reused,
+      retried: this.#retried,
+      jti: this.#minted?.jti,
+    })
+  }
+}
+
+/** Refuses what has been through this very instance already (RFC 9110 §7.6.3). */
+function refuseLoop(head: RequestHead, pseudonym: string): void {
+  if (head.via !== '' && head.via.includes(pseudonym)) {
+    throw new ProxyError('ERR_LOOP', 'Via names this very instance')
+  }
+}
+
+/** TRACE would send the client what only the upstream may see: the token (RFC 9110 §9.3.8). */
+function refuseTrace(head: RequestHead): void {
+  if (head.method === 'TRACE') throw new ProxyError('ERR_METHOD_UNKNOWN', 'TRACE is not forwarded')
+}
+
+/** How the body reaches the client: as it came, but for HTTP/1.0, which knows no chunks (RFC 9112 §6.1). */
+function framingForClient(framing: Framing, minor: number): Framing {
+  if (framing === NO_BODY) return NO_BODY
+  return framing === CHUNKED && minor === 0 ? UNTIL_CLOSE : framing
+}
+
+function unforeseen(thrown: unknown): ProxyError {
+  return new ProxyError('ERR_INTERNAL', thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown })
+}

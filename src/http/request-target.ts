@@ -1,0 +1,90 @@
+// The four forms of a request-target (RFC 9112 §3.2). In: method and target as received. Out: what is forwarded.
+
+import { ProxyError } from '../errors.ts'
+import { allIn, DIGIT, HOST, IPV6, PATH, QUERY } from './octets.ts'
+
+/** A request-target, taken apart. */
+export interface RequestTarget {
+  /** what goes upstream: origin-form, or `*` */
+  readonly forwarded: string
+  /** the authority that an absolute-form names, and which replaces Host (RFC 9112 §3.2.2) */
+  readonly authority: string | undefined
+}
+
+/**
+ * Reads a request-target and turns absolute-form into origin-form.
+ *
+ * @throws {ProxyError} `ERR_CONNECT_UNSUPPORTED`, `ERR_MISDIRECTED`, `ERR_TARGET_MALFORMED`
+ */
+export function readTarget(method: string, target: string): RequestTarget {
+  if (method === 'CONNECT') throw new ProxyError('ERR_CONNECT_UNSUPPORTED', 'CONNECT')
+  if (target.charCodeAt(0) === 0x2f) return { forwarded: checkOriginForm(target, 0), authority: undefined }
+  if (target === '*') {
+    if (method === 'OPTIONS') return { forwarded: '*', authority: undefined }
+    throw new ProxyError('ERR_TARGET_MALFORMED', 'asterisk-form is for OPTIONS alone')
+  }
+  return readAbsoluteForm(method, target)
+}
+
+function readAbsoluteForm(method: string, target: string): RequestTarget {
+  const scheme = target.indexOf('://')
+  if (scheme === -1) throw new ProxyError('ERR_TARGET_MALFORMED', 'neither origin-form nor absolute-form')
+  if (target.slice(0, scheme).toLowerCase() !== 'http') {
+    // RFC 9110 §7.4: what was not asked for over TLS must not be answered as if it had been.
+    throw new ProxyError('ERR_MISDIRECTED', 'absolute-form with a scheme other than http')
+  }
+  const start = scheme + 3
+  const end = firstOf(target, start)
+  const authority = target.slice(start, end)
+  if (!isAuthority(authority)) {
+    throw new ProxyError('ERR_TARGET_MALFORMED', 'absolute-form with a malformed authority or with userinfo')
+  }
+  if (end === target.length) {
+    // RFC 9112 §3.2.4: OPTIONS without a path means the server as a whole.
+    return { forwarded: method === 'OPTIONS' ? '*' : '/', authority }
+  }
+  const rest = checkOriginForm(target, end)
+  return { forwarded: rest.charCodeAt(0) === 0x2f ? rest : `/${rest}`, authority }
+}
+
+/** Where the authority ends: at the first `/` or `?`. */
+function firstOf(target: string, start: number): number {
+  for (let at = start; at < target.length; at++) {
+    const octet = target.charCodeAt(at)
+    if (octet === 0x2f || octet === 0x3f) return at
+  }
+  return target.length
+}
+
+/** Path and optional query from `start` on, checked octet by octet. */
+function checkOriginForm(target: string, start: number): string {
+  let at = start
+  while (at < target.length && PATH[target.charCodeAt(at)] === 1) at++
+  if (at < target.length) {
+    if (target.charCodeAt(at) !== 0x3f || !allIn(QUERY, target, at + 1, target.length)) {
+      throw new ProxyError('ERR_TARGET_MALFORMED', 'an octet that no path or query may contain')
+    }
+  }
+  return start === 0 ? target : target.slice(start)
+}
+
+/**
+ * Whether `text` is a host with an optional port, and nothing else: a DNS name, an IPv4 address or a bracketed IPv6
+ * address. Userinfo, lists, an empty host and an empty port are not (RFC 9110 §7.2, §4.2.1).
+ */
+export function isAuthority(text: string): boolean {
+  let hostEnd: number
+  if (text.charCodeAt(0) === 0x5b) {
+    const close = text.indexOf(']')
+    if (close < 3 || !allIn(IPV6, text, 1, close)) return false
+    hostEnd = close + 1
+  } else {
+    const colon = text.indexOf(':')
+    hostEnd = colon === -1 ? text.length : colon
+    if (hostEnd === 0 || !allIn(HOST, text, 0, hostEnd)) return false
+  }
+  if (hostEnd === text.length) return true
+  const digits = text.length - hostEnd - 1
+  if (text.charCodeAt(hostEnd) !== 0x3a || digits < 1 || digits > 5) return false
+  return allIn(DIGIT, text, hostEnd + 1, text.length) && Number(text.slice(hostEnd + 1)) <= 65_535
+}

@@ -1,0 +1,107 @@
+// From what llhttp found in a response head to a response that signet vouches for, or the failure.
+
+import { ProxyError } from '../errors.ts'
+import type { FieldRules } from './forward-fields.ts'
+import type { FieldSection } from './fields.ts'
+import { type Framing, responseFraming } from './framing.ts'
+import type { ParsedResponse } from './parser.ts'
+import { HeadFacts } from './request.ts'
+
+/** A response head that was read, judged, and has exactly one meaning. */
+export interface ResponseHead {
+  readonly status: number
+  /** the reason phrase, as received: text for people */
+  readonly reason: string
+  readonly minor: number
+  readonly framing: Framing
+  /** the Content-Length, also where no body follows: HEAD, 304 */
+  readonly contentLength: number | undefined
+  /** whether the upstream lets the connection carry another request (RFC 9112 §9.3) */
+  readonly persistent: boolean
+  /** `timeout` of Keep-Alive, in seconds, where the upstream says so: after that it may close at any moment */
+  readonly keepAliveSeconds: number | undefined
+  /** the protocol switched to, with 101 */
+  readonly upgrade: string | undefined
+  readonly hasDate: boolean
+  readonly nominated: ReadonlySet<string> | undefined
+  readonly fields: FieldSection
+}
+
+// RFC 9112 §4; the reason may hold blanks, tabs, visible ASCII and obs-text. Some servers leave out the blank before
+// an empty one: nothing else can be meant, so it is let pass.
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*))?\r\n/
+
+/**
+ * Judges a parsed response head.
+ *
+ * @param method of the request it answers, since that decides whether a body follows
+ * @throws {ProxyError} `ERR_RESPONSE_MALFORMED`, `ERR_RESPONSE_AMBIGUOUS`
+ */
+export function readResponse(parsed: ParsedResponse, rules: FieldRules, method: string): ResponseHead {
+  const { fields } = parsed
+  const { text } = fields
+  const line = STATUS_LINE.exec(text)
+  if (line === null) throw new ProxyError('ERR_RESPONSE_MALFORMED', 'malformed status line')
+  const minor = Number(line[1])
+  const status = Number(line[2])
+
+  const facts = new HeadFacts()
+  let hasDate = false
+  let upgrade: string | undefined
+  let keepAliveSeconds: number | undefined
+  for (let index = 0; index < fields.count; index++) {
+    const rule = rules.lookUp(text, fields.lineStart(index), fields.nameEnd(index))
+    if (rule === undefined) continue
+    switch (rule.treatment) {
+      case 'content-length':
+        facts.addContentLength(fields.value(index))
+        break
+      case 'transfer-encoding':
+        facts.addTransferEncoding(fields.value(index))
+        break
+      case 'connection':
+        facts.addConnection(fields.value(index))
+        break
+      case 'date':
+        hasDate = true
+        break
+      case 'upgrade':
+        upgrade = fields.value(index).toLowerCase()
+        break
+      case 'hop-by-hop':
+        keepAliveSeconds ??= readKeepAlive(fields.name(index), fields.value(index))
+        break
+      case 'framing-imitation':
+        throw new ProxyError('ERR_RESPONSE_AMBIGUOUS', `${fields.name(index)} imitates a framing field`)
+      case 'host':
+      case 'te':
+      case 'expect':
+      case 'via':
+      case 'max-forwards':
+      case 'asserted':
+      case 'end-to-end':
+        break
+    }
+  }
+
+  return {
+    status,
+    reason: line[3] ?? '',
+    minor,
+    framing: responseFraming(facts, minor, status, method),
+    contentLength: facts.contentLength,
+    persistent: facts.persistent(minor),
+    keepAliveSeconds,
+    upgrade: facts.upgradeNominated ? upgrade : undefined,
+    hasDate,
+    nominated: facts.nominated,
+    fields,
+  }
+}
+
+/** `Keep-Alive: timeout=5` (RFC 2068 §19.7.1.1): a hint that nothing relies on but the pool's caution. */
+function readKeepAlive(name: string, value: string): number | undefined {
+  if (name.toLowerCase() !== 'keep-alive') return undefined
+  const timeout = /(?:^|[,\s])timeout=(\d{1,6})/i.exec(value)?.[1]
+  return timeout === undefined ? undefined : Number(timeout)
+}

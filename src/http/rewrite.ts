@@ -1,0 +1,148 @@
+// Received head → forwarded head, in both directions. What passes is copied in runs of whole lines, as received;
+// what signet itself says comes last, so that nothing a peer sends can stand after it or remove it.
+
+import type { FieldRule, FieldRules, Treatment } from './forward-fields.ts'
+import type { FieldSection } from './fields.ts'
+import type { Framing } from './framing.ts'
+import type { RequestHead } from './request.ts'
+import type { ResponseHead } from './response.ts'
+
+/** Told of each field line that stops here, and by which rule; none means that Connection named it. */
+export type OnDrop = (fields: FieldSection, line: number, rule: FieldRule | undefined) => void
+
+/** What signet adds to a request, ready to be appended: whole field lines, each with its CR LF. */
+export interface RequestAdditions {
+  /** Host of an HTTP/1.0 request that has none: the authority of the upstream */
+  readonly fallbackAuthority: string
+  /** forwarding fields, Via, and the token's line */
+  readonly lines: string
+  /** the protocol to switch to, when the client asked and it is allowed */
+  readonly upgrade: string | undefined
+}
+
+const REQUEST_STOPS: ReadonlySet<Treatment> = new Set<Treatment>([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'te',
+  'upgrade',
+  'max-forwards',
+  'hop-by-hop',
+  'asserted',
+])
+
+const RESPONSE_STOPS: ReadonlySet<Treatment> = new Set<Treatment>([
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'te',
+  'upgrade',
+  'hop-by-hop',
+  'asserted',
+])
+
+/** The head that goes upstream: always HTTP/1.1, whatever the client speaks (RFC 9110 §2.5). */
+export function rewriteRequest(
+  head: RequestHead,
+  rules: FieldRules,
+  additions: RequestAdditions,
+  onDrop?: OnDrop,
+): string {
+  let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${head.authority ?? additions.fallbackAuthority}\r\n`
+  text += passingLines(head.fields, rules, REQUEST_STOPS, head.nominated, onDrop)
+  if (head.maxForwards !== undefined) text += `Max-Forwards: ${head.maxForwards - 1}\r\n`
+  // Content-Length: 0 stays: without it some upstreams refuse a POST with 411 (RFC 9110 §8.6).
+  text += head.contentLength === 0 ? 'Content-Length: 0\r\n' : framingLine(head.framing)
+  if (additions.upgrade !== undefined) text += `Connection: Upgrade\r\nUpgrade: ${additions.upgrade}\r\n`
+  else if (head.takesTrailers) text += 'Connection: TE\r\nTE: trailers\r\n'
+  return `${text}${additions.lines}\r\n`
+}
+
+/** What signet decides about a response, beyond copying it. */
+export interface ResponseAdditions {
+  /** how the body is framed toward the client */
+  readonly framing: Framing
+  /** whether the client's connection ends with this response */
+  readonly close: boolean
+  /** the Date line for a response that has none (RFC 9110 §6.6.1) */
+  readonly dateLine: string
+}
+
+/** The head of a final response, for the client. */
+export function rewriteResponse(
+  head: ResponseHead,
+  rules: FieldRules,
+  additions: ResponseAdditions,
+  onDrop?: OnDrop,
+): string {
+  let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`
+  text += passingLines(head.fields, rules, RESPONSE_STOPS, head.nominated, onDrop)
+  if (!head.hasDate) text += additions.dateLine
+  if (additions.framing.kind !== 'none') text += framingLine(additions.framing)
+  // Without a body the length still tells what GET would bring (RFC 9110 §8.6); with 204 it must not be there.
+  else if (head.contentLength !== undefined && head.status !== 204) text += `Content-Length: ${head.contentLength}\r\n`
+  if (additions.close) text += 'Connection: close\r\n'
+  return `${text}\r\n`
+}
+
+/** The head of an interim response (RFC 9110 §15.2), and of 101, which keeps what it switches to. */
+export function rewriteInterim(head: ResponseHead, rules: FieldRules, onDrop?: OnDrop): string {
+  let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`
+  text += passingLines(head.fields, rules, RESPONSE_STOPS, head.nominated, onDrop)
+  if (head.status === 101) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade ?? ''}\r\n`
+  return `${text}\r\n`
+}
+
+/** The trailer fields that may pass (RFC 9110 §6.5.1): none that has a treatment of its own, whatever it is. */
+export function rewriteTrailers(trailers: FieldSection, rules: FieldRules, onDrop?: OnDrop): string {
+  let text = ''
+  for (let line = 0; line < trailers.count; line++) {
+    const start = trailers.lineStart(line)
+    const rule = rules.lookUp(trailers.text, start, trailers.nameEnd(line))
+    if (rule === undefined) text += trailers.text.slice(start, trailers.lineEnd(line))
+    else onDrop?.(trailers, line, rule)
+  }
+  return text
+}
+
+/** The field lines that pass, in order, octet for octet as received. */
+function passingLines(
+  fields: FieldSection,
+  rules: FieldRules,
+  stops: ReadonlySet<Treatment>,
+  nominated: ReadonlySet<string> | undefined,
+  onDrop: OnDrop | undefined,
+): string {
+  const { text } = fields
+  let passing = ''
+  let runStart = -1 // where the run of passing lines began that is still going on
+  for (let line = 0; line < fields.count; line++) {
+    const start = fields.lineStart(line)
+    const rule = rules.lookUp(text, start, fields.nameEnd(line))
+    const stopsHere =
+      rule === undefined ? nominated?.has(fields.name(line).toLowerCase()) === true : stops.has(rule.treatment)
+    if (!stopsHere) {
+      if (runStart === -1) runStart = start
+      continue
+    }
+    onDrop?.(fields, line, rule)
+    if (runStart !== -1) {
+      passing += text.slice(runStart, start)
+      runStart = -1
+    }
+  }
+  return runStart === -1 ? passing : passing + text.slice(runStart, text.length - 2)
+}
+
+function framingLine(framing: Framing): string {
+  switch (framing.kind) {
+    case 'length':
+      return `Content-Length: ${framing.length}\r\n`
+    case 'chunked':
+      return 'Transfer-Encoding: chunked\r\n'
+    case 'none':
+    case 'until-close':
+      return ''
+  }
+}

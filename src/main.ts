@@ -1,0 +1,48 @@
+#!/usr/bin/env node
+// The process: which command, its exit code, and nothing else. Each command is loaded only when it is asked for, so
+// that the container's health check does not load the proxy.
+
+import { readFileSync } from 'node:fs'
+
+const COMMANDS = `Commands:
+  signet [run] [flags]   the proxy (this is what runs without a command)
+  signet call [URL]      post JSON through the proxy and verify the token that the upstream got
+  signet echo            an upstream that answers with what it received
+  signet health [URL]    exit code 0 when a running signet is well
+  signet --version       print the version
+Each takes --help.
+`
+
+/** The version in package.json, beside the folder this file was built to. */
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { env, stdout, stderr } = process
+  const [command, ...rest] = argv
+  switch (command) {
+    case 'health': {
+      const { runHealth } = await import('./commands/health.ts')
+      return runHealth(rest, { env, stdout, stderr })
+    }
+    case 'call': {
+      const { runCall } = await import('./commands/call.ts')
+      const { verifierFrom } = await import('./commands/verifier.ts')
+      return runCall(rest, { env, stdout, stderr, ...verifierFrom(env) })
+    }
+    case 'echo': {
+      const { runEcho } = await import('./commands/echo.ts')
+      const { verifierFrom } = await import('./commands/verifier.ts')
+      return runEcho(rest, { stdout, stderr, ...verifierFrom(env) })
+    }
+    default: {
+      const { runProxy } = await import('./commands/run.ts')
+      const flags = command === 'run' ? rest : argv
+      return runProxy(flags, { env, stdout, stderr, version: version(), commands: COMMANDS })
+    }
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,83 @@
+// The reading side of one socket. In: octets from the kernel. Out: pieces, borrowed until the sink returns.
+// Two roads that behave alike: reads into the shared buffer, and 'data' events where a socket cannot do that.
+
+import type { OnReadOpts, Socket } from 'node:net'
+import type { Buffers } from './buffers.ts'
+
+/** Takes the pieces of a socket. */
+export interface InletSink {
+  /** `octets[0, length)` has arrived. Borrowed: what is not forwarded or copied before it returns is lost. */
+  onPiece(octets: Buffer, length: number): void
+}
+
+/** How sockets are read: `shared`, or `events` where the shared buffer cannot be used. */
+export type ReadPath = 'shared' | 'events'
+
+/** A lent region goes back when a read brings less than this: the sender no longer keeps up with it. */
+const WORTH_LENDING = 64 * 1024
+
+/** Reads one socket. Make it first, open the socket with {@link onread}, then {@link attach} it. */
+export class Inlet {
+  readonly #buffers: Buffers
+  readonly #sink: InletSink
+  #socket: Socket | undefined = undefined
+  #buffer: Buffer
+  #paused = false
+
+  constructor(buffers: Buffers, sink: InletSink) {
+    this.#buffers = buffers
+    this.#sink = sink
+    this.#buffer = buffers.shared
+  }
+
+  /** The socket option that makes the kernel write where we say, asked anew after every read. */
+  get onread(): OnReadOpts {
+    return {
+      buffer: () => this.#buffer,
+      callback: (length, octets) => {
+        this.#sink.onPiece(octets as Buffer, length)
+        this.#choose(length)
+        return true
+      },
+    }
+  }
+
+  /** The socket is there. With `events`, its pieces come as 'data' events: their buffers are Node's own. */
+  attach(socket: Socket, readPath: ReadPath): void {
+    this.#socket = socket
+    if (readPath === 'events') socket.on('data', (piece: Buffer) => this.#sink.onPiece(piece, piece.length))
+  }
+
+  /** Stops reading: the kernel's buffer fills, and then the peer's. */
+  pause(): void {
+    if (this.#paused) return
+    this.#paused = true
+    this.#socket?.pause()
+  }
+
+  /**
+   * Goes on reading. Only once nothing refers to what was read before: the outlet has drained, or its socket is
+   * destroyed.
+   */
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#socket?.resume()
+  }
+
+  /** The socket has closed: a lent region is free, as far as this side goes. */
+  detach(): void {
+    if (this.#buffer !== this.#buffers.shared) this.#buffers.giveBack(this.#buffer)
+    this.#buffer = this.#buffers.shared
+  }
+
+  /** Where the next read goes: a sender that filled the shared region whole has more where that came from. */
+  #choose(length: number): void {
+    if (this.#buffer === this.#buffers.shared) {
+      if (length === this.#buffer.length) this.#buffer = this.#buffers.lend() ?? this.#buffer
+    } else if (length < WORTH_LENDING) {
+      this.#buffers.giveBack(this.#buffer)
+      this.#buffer = this.#buffers.shared
+    }
+  }
+}

@@ -1,0 +1,112 @@
+// Two connections that have left HTTP (101, RFC 9110 §15.2.2): raw octets both ways, with backpressure and half-close.
+
+import type { Deadlines, Watched } from './deadlines.ts'
+import { NEVER } from './deadlines.ts'
+import type { RawPeer } from './downstream.ts'
+
+/** Takes what one side of a tunnel has to say. */
+export interface RawSink {
+  onOctets(octets: Buffer, start: number, end: number): void
+  /** It closed its sending side. */
+  onEnd(): void
+  /** It takes octets again. */
+  onDrain(): void
+  /** It is gone. */
+  onClosed(): void
+}
+
+/** Joins two connections until both have ended. */
+export class Tunnel implements Watched {
+  deadline: number
+  readonly #deadlines: Deadlines
+  readonly #timeout: number
+  readonly #onClosed: (octetsIn: number, octetsOut: number) => void
+  #client: RawPeer | undefined = undefined
+  #upstream: RawPeer | undefined = undefined
+  #octetsIn = 0
+  #octetsOut = 0
+  #ended = 0
+  #closed = false
+
+  /**
+   * @param timeout ms without an octet either way
+   * @param onClosed told once, with the octets from the client and to it
+   */
+  constructor(deadlines: Deadlines, timeout: number, onClosed: (octetsIn: number, octetsOut: number) => void) {
+    this.#deadlines = deadlines
+    this.#timeout = timeout
+    this.#onClosed = onClosed
+    this.deadline = NEVER
+  }
+
+  /** What the client connection talks to. */
+  readonly clientSide: RawSink = this.#side(
+    () => this.#upstream,
+    () => this.#client,
+    (count) => {
+      this.#octetsIn += count
+    },
+  )
+
+  /** What the upstream connection talks to. */
+  readonly upstreamSide: RawSink = this.#side(
+    () => this.#client,
+    () => this.#upstream,
+    (count) => {
+      this.#octetsOut += count
+    },
+  )
+
+  /** Both sides are there: octets that came early go first. */
+  join(client: RawPeer, upstream: RawPeer): void {
+    this.#client = client
+    this.#upstream = upstream
+    this.#deadlines.watch(this)
+    this.deadline = this.#deadlines.after(this.#timeout)
+    upstream.proceed()
+    client.proceed()
+  }
+
+  onDeadline(): void {
+    this.#close()
+  }
+
+  /** Ends both sides at once. */
+  destroy(): void {
+    this.#close()
+  }
+
+  #side(to: () => RawPeer | undefined, from: () => RawPeer | undefined, count: (octets: number) => void): RawSink {
+    return {
+      onOctets: (octets, start, end) => {
+        const peer = to()
+        if (peer === undefined || this.#closed) return
+        count(end - start)
+        this.deadline = this.#deadlines.after(this.#timeout)
+        peer.outlet.octets(octets, start, end)
+        peer.outlet.flush()
+        if (peer.outlet.full) from()?.inlet.pause()
+      },
+      onEnd: () => {
+        this.#ended++
+        to()?.outlet.end()
+        if (this.#ended === 2) this.#close()
+      },
+      onDrain: () => to()?.inlet.resume(),
+      onClosed: () => this.#close(),
+    }
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.deadline = NEVER
+    this.#deadlines.unwatch(this)
+    // Both have ended in order: what is still pending goes out. Otherwise the other side must see that it was cut.
+    for (const peer of [this.#client, this.#upstream]) {
+      if (this.#ended === 2) peer?.socket.end(() => peer.socket.destroy())
+      else peer?.socket.destroy()
+    }
+    this.#onClosed(this.#octetsIn, this.#octetsOut)
+  }
+}

@@ -1,0 +1,459 @@
+// One upstream connection. In: requests to send, octets of responses. Out: responses, to the exchange that asked.
+// It knows whether it is provably between messages; only then does the pool see it again.
+
+import { connect, type Socket } from 'node:net'
+import { asProxyError, ProxyError } from '../errors.ts'
+import { BodyReader, type BodySink } from '../http/body-reader.ts'
+import type { FieldRules } from '../http/forward-fields.ts'
+import { NO_BODY } from '../http/framing.ts'
+import { HeadReader } from '../http/head-reader.ts'
+import { OctetStore } from '../http/octet-store.ts'
+import type { HeadParser } from '../http/parser.ts'
+import { type ResponseHead, readResponse } from '../http/response.ts'
+import type { Origin } from '../http/route.ts'
+import type { Buffers } from './buffers.ts'
+import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
+import type { RawPeer } from './downstream.ts'
+import { Inlet, type InletSink, type ReadPath } from './inlet.ts'
+import { HIGH_WATER_MARK, type OctetCounts, Outlet, type OutletSink } from './outlet.ts'
+import type { RawSink } from './tunnel.ts'
+
+/** What an upstream connection needs from the pool it belongs to. */
+export interface UpstreamContext {
+  readonly parser: HeadParser
+  readonly rules: FieldRules
+  readonly buffers: Buffers
+  readonly deadlines: Deadlines
+  readonly counts: OctetCounts
+  readonly readPath: ReadPath
+  readonly limits: UpstreamLimits
+  /** The connection can take a request: it is new, or its exchange is over and it may carry another. */
+  readonly onAvailable: (connection: Upstream) => void
+  /** The connection is gone; `error` when it never came to be. */
+  readonly onClosed: (connection: Upstream, error: ProxyError | undefined) => void
+}
+
+/** Limits in octets, deadlines in ms. */
+export interface UpstreamLimits {
+  readonly maxHeadSize: number
+  readonly connectTimeout: number
+  readonly responseTimeout: number
+  readonly streamTimeout: number
+  readonly sendTimeout: number
+  readonly poolIdleTimeout: number
+}
+
+/** The exchange as the upstream connection sees it: where the response goes. */
+export interface UpstreamExchange {
+  /** An interim response (RFC 9110 §15.2). */
+  onInterim(head: ResponseHead): void
+  /** The final response; its body follows unless its framing is `none`. With 101 a tunnel follows. */
+  onResponse(head: ResponseHead): void
+  /** Octets of the response body, checked, as they came. Borrowed. */
+  onResponseBody(octets: Buffer, start: number, end: number): void
+  /** The response's trailer section, from its first field line to the empty line; not yet read. Borrowed. */
+  onResponseTrailers(octets: Buffer, start: number, end: number): void
+  /** The response is complete. The connection has gone back to the pool, or will, by its own rules. */
+  onResponseEnd(): void
+  /** The read is over: what waits for company should go out. */
+  onResponseFlush(): void
+  /** The upstream takes octets again after it was full. */
+  onUpstreamDrain(): void
+  /** The response will not come, or not wholly. `untouched`: not one octet of an answer had come. */
+  onUpstreamFailed(error: ProxyError, untouched: boolean): void
+}
+
+/** What the connection is doing. */
+type State =
+  | 'connecting'
+  | 'idle' // between exchanges: the upstream has nothing to say
+  | 'head' // a request was begun, its response has not
+  | 'body' // within the body of the response
+  | 'sending' // the response is complete, the request is not
+  | 'tunnel'
+  | 'closed'
+
+/** Interim responses to one request: no upstream needs more, and each costs the client something. */
+const MAX_INTERIM = 32
+
+/** One connection to an origin. */
+export class Upstream implements InletSink, OutletSink, BodySink, Watched {
+  deadline: number
+  readonly origin: Origin
+  /** how many exchanges it has carried to their end */
+  exchanges = 0
+
+  readonly #context: UpstreamContext
+  readonly #socket: Socket
+  readonly #inlet: Inlet
+  readonly #outlet: Outlet
+  readonly #heads: HeadReader
+  readonly #body: BodyReader
+  readonly #kept = new OctetStore()
+  #state: State = 'connecting'
+  #exchange: UpstreamExchange | undefined = undefined
+  #tunnel: RawSink | undefined = undefined
+  #method = ''
+  #dataOnly = false
+  #interims = 0
+  #requestComplete = true
+  #responseBegun = false
+  /** whether it may carry another exchange after this one */
+  #persistent = true
+  #idleTimeout: number
+  #connectError: ProxyError | undefined = undefined
+
+  constructor(origin: Origin, context: UpstreamContext) {
+    this.origin = origin
+    this.#context = context
+    this.#inlet = new Inlet(context.buffers, this)
+    this.#socket = connect({
+      host: origin.host,
+      port: origin.port,
+      noDelay: true,
+      allowHalfOpen: true,
+      // Passed on to the stream by net.connect, though its types do not say so.
+      ...({ writableHighWaterMark: HIGH_WATER_MARK } as object),
+      ...(context.readPath === 'shared' ? { onread: this.#inlet.onread } : {}),
+    })
+    this.#inlet.attach(this.#socket, context.readPath)
+    this.#outlet = new Outlet(this.#socket, context.buffers, context.counts, this, context.limits.sendTimeout)
+    this.#heads = new HeadReader(context.limits.maxHeadSize, false)
+    this.#body = new BodyReader('ERR_RESPONSE_MALFORMED', context.limits.maxHeadSize)
+    this.#idleTimeout = context.limits.poolIdleTimeout
+    this.deadline = context.deadlines.after(context.limits.connectTimeout)
+    context.deadlines.watch(this)
+    this.#socket.on('connect', () => this.#onConnect())
+    this.#socket.on('end', () => this.#onEnd())
+    this.#socket.on('error', (error) => this.#onError(error))
+    this.#socket.on('close', () => this.#onClose())
+  }
+
+  /** Whether it has carried an exchange before: then it may be dying of old age unnoticed. */
+  get reused(): boolean {
+    return this.exchanges > 0
+  }
+
+  /** Whether it is between exchanges and connected. */
+  get idle(): boolean {
+    return this.#state === 'idle'
+  }
+
+  /** Whether the upstream cannot keep up with the request: whoever reads the client must pause. */
+  get full(): boolean {
+    return this.#outlet.full
+  }
+
+  /** Whether it has closed, though word of that may still be on its way. */
+  get dead(): boolean {
+    return this.#socket.destroyed
+  }
+
+  /**
+   * Gives the exchange back when the very first write for it failed at once: then the kernel took none of it, and all
+   * of it may be sent elsewhere, whatever the method (RFC 9110 §9.2.2).
+   *
+   * @returns everything the exchange has sent, or undefined when some of it may have reached the upstream
+   */
+  takeUnsent(): string | undefined {
+    const unsent = this.#outlet.unsent
+    if (unsent !== undefined) this.#exchange = undefined
+    return unsent
+  }
+
+  // ── the request ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Takes the head of a request; it leaves with the first octets of the body, or at {@link flush}.
+   *
+   * @param method decides whether a body follows the response
+   * @param dataOnly whether chunked framing is to be taken off the response: for a client that speaks HTTP/1.0
+   */
+  begin(exchange: UpstreamExchange, method: string, dataOnly: boolean, head: string): void {
+    this.#exchange = exchange
+    this.#method = method
+    this.#dataOnly = dataOnly
+    this.#outlet.mark()
+    this.#state = 'head'
+    this.#interims = 0
+    this.#responseBegun = false
+    this.#requestComplete = false
+    this.#persistent = true
+    this.deadline = this.#context.deadlines.after(this.#context.limits.responseTimeout)
+    this.#outlet.text(head)
+  }
+
+  /** Sends octets of the request body. */
+  sendBody(octets: Buffer, start: number, end: number): void {
+    this.#outlet.octets(octets, start, end)
+    // As long as the request moves, the upstream is not expected to answer.
+    if (this.#state === 'head') this.deadline = this.#context.deadlines.after(this.#context.limits.responseTimeout)
+  }
+
+  /** Takes text of the request body, such as a trailer section. */
+  sendText(text: string): void {
+    this.#outlet.text(text)
+  }
+
+  /** Sends what waits for company. */
+  flush(): void {
+    this.#outlet.flush()
+  }
+
+  /** The request is complete. */
+  endRequest(): void {
+    this.#requestComplete = true
+    if (this.#state === 'sending') this.#endExchange()
+  }
+
+  /** The exchange is given up: the connection is somewhere within a message, so it ends. */
+  abort(): void {
+    this.#exchange = undefined
+    this.#socket.destroy()
+  }
+
+  /** Stops reading the response: the client cannot keep up. */
+  pause(): void {
+    this.#inlet.pause()
+    this.deadline = NEVER // it is the client's deadline that counts now
+  }
+
+  /** Goes on reading the response. */
+  resume(): void {
+    if (this.#state === 'body') this.deadline = this.#context.deadlines.after(this.#context.limits.streamTimeout)
+    this.#inlet.resume()
+  }
+
+  // ── the response ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes in a piece from the socket. */
+  onPiece(octets: Buffer, length: number): void {
+    this.#context.counts.octetsReceived += length
+    try {
+      let at = 0
+      while (at < length && this.#state !== 'closed') at = this.#take(octets, at, length)
+      this.#exchange?.onResponseFlush()
+    } catch (thrown) {
+      this.#fail(asProxyError(thrown))
+    }
+  }
+
+  #take(octets: Buffer, start: number, end: number): number {
+    switch (this.#state) {
+      case 'head':
+        return this.#readHead(octets, start, end)
+      case 'body': {
+        this.deadline = this.#context.deadlines.after(this.#context.limits.streamTimeout)
+        const next = this.#body.read(octets, start, end, this)
+        if (this.#body.complete) this.#onResponseComplete(next === end)
+        return next
+      }
+      case 'tunnel':
+        if (this.#tunnel === undefined) this.#kept.append(octets, start, end)
+        else this.#tunnel.onOctets(octets, start, end)
+        return end
+      case 'idle':
+      case 'sending':
+        // Octets nobody asked for could be taken for the answer to the next request (RFC 9112 §6.3).
+        this.#persistent = false
+        this.#socket.destroy()
+        return end
+      case 'connecting':
+      case 'closed':
+        return end
+    }
+  }
+
+  #readHead(octets: Buffer, start: number, end: number): number {
+    this.#responseBegun = true
+    const whole = this.#heads.read(octets, start, end)
+    if (whole === 'incomplete') return end
+    if (whole === 'too-large') {
+      throw new ProxyError('ERR_RESPONSE_TOO_LARGE', `a head of more than ${this.#context.limits.maxHeadSize} octets`)
+    }
+    const parsed = this.#context.parser.parseResponse(whole.octets, whole.start, whole.end)
+    const head = readResponse(parsed, this.#context.rules, this.#method)
+    if (head.status < 200 && head.status !== 101) {
+      if (++this.#interims > MAX_INTERIM) throw new ProxyError('ERR_RESPONSE_MALFORMED', 'too many interim responses')
+      this.#exchange?.onInterim(head)
+      return whole.next
+    }
+    this.#persistent = head.persistent && head.framing.kind !== 'until-close'
+    if (head.keepAliveSeconds !== undefined) {
+      // The upstream says when it closes: be done with the connection a second before.
+      this.#idleTimeout = Math.min(this.#context.limits.poolIdleTimeout, Math.max(0, head.keepAliveSeconds - 1) * 1000)
+    }
+    this.#body.begin(head.framing, this.#dataOnly)
+    this.#state = 'body'
+    this.deadline = this.#context.deadlines.after(this.#context.limits.streamTimeout)
+    this.#exchange?.onResponse(head)
+    // Asked anew, since the exchange may have turned the connection into a tunnel, or given it up.
+    if (this.#now() === 'body' && head.framing === NO_BODY) this.#onResponseComplete(whole.next === end)
+    return whole.next
+  }
+
+  #now(): State {
+    return this.#state
+  }
+
+  onBody(octets: Buffer, start: number, end: number): void {
+    this.#exchange?.onResponseBody(octets, start, end)
+  }
+
+  onTrailers(octets: Buffer, start: number, end: number): void {
+    this.#exchange?.onResponseTrailers(octets, start, end)
+  }
+
+  /** @param clean whether nothing came behind the response in the same read */
+  #onResponseComplete(clean: boolean): void {
+    if (!clean) this.#persistent = false
+    this.#state = 'sending'
+    this.deadline = NEVER
+    const exchange = this.#exchange
+    // Back to the pool first: the client's next request may already be here, and can use it.
+    if (this.#requestComplete) this.#endExchange()
+    exchange?.onResponseEnd()
+  }
+
+  /** Both messages are complete: the connection is at a boundary (RFC 9112 §9.3). */
+  #endExchange(): void {
+    if (this.#state !== 'sending') return
+    this.#exchange = undefined
+    this.exchanges++
+    if (!this.#persistent || this.#socket.destroyed || this.#outlet.full) {
+      this.#socket.destroy()
+      return
+    }
+    this.#state = 'idle'
+    this.deadline = this.#context.deadlines.after(this.#idleTimeout)
+    this.#inlet.resume()
+    this.#context.onAvailable(this)
+  }
+
+  // ── failures, deadlines and the end ─────────────────────────────────────────────────────────────────────────
+
+  #onConnect(): void {
+    this.#state = 'idle'
+    this.deadline = NEVER
+    this.#context.onAvailable(this)
+    // Nobody wanted it any more, and it went to the pool.
+    if (this.idle) this.deadline = this.#context.deadlines.after(this.#idleTimeout)
+  }
+
+  onDeadline(): void {
+    switch (this.#state) {
+      case 'connecting':
+        this.#connectError = new ProxyError('ERR_CONNECT_TIMEOUT', `no connection to ${this.origin.authority} in time`)
+        this.#socket.destroy()
+        return
+      case 'head':
+        this.#fail(new ProxyError('ERR_RESPONSE_TIMEOUT', 'no whole response head came in time'))
+        return
+      case 'body':
+        this.#fail(new ProxyError('ERR_RESPONSE_STALLED', 'no octet of the response body came in time'))
+        return
+      case 'idle':
+      case 'sending':
+      case 'tunnel':
+      case 'closed':
+        this.#socket.destroy()
+    }
+  }
+
+  onDrain(): void {
+    if (this.#tunnel !== undefined) this.#tunnel.onDrain()
+    else this.#exchange?.onUpstreamDrain()
+  }
+
+  onStalled(): void {
+    this.#fail(new ProxyError('ERR_RESPONSE_TIMEOUT', 'the upstream took no octet for the whole send deadline'))
+  }
+
+  /** The upstream closed its side: the end of a body that has no other, or the end of the connection. */
+  #onEnd(): void {
+    switch (this.#state) {
+      case 'body':
+        if (this.#body.untilClose) {
+          this.#body.end()
+          this.#onResponseComplete(true)
+          this.#exchange?.onResponseFlush()
+        } else {
+          this.#fail(new ProxyError('ERR_RESPONSE_CUT_SHORT', 'the upstream closed within the response body'))
+        }
+        return
+      case 'head':
+        this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the upstream closed before a whole response head'))
+        return
+      case 'tunnel':
+        this.#tunnel?.onEnd()
+        return
+      case 'sending':
+        this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the upstream closed before the request was complete'))
+        return
+      case 'connecting':
+      case 'idle':
+      case 'closed':
+        this.#socket.destroy()
+    }
+  }
+
+  #onError(error: Error): void {
+    if (this.#state === 'connecting') {
+      const message = `no connection to ${this.origin.authority}: ${error.message}`
+      this.#connectError ??= new ProxyError('ERR_UPSTREAM_UNREACHABLE', message, { cause: error })
+      return // 'close' follows
+    }
+    const code = this.#state === 'body' ? 'ERR_RESPONSE_CUT_SHORT' : 'ERR_UPSTREAM_CLOSED'
+    this.#fail(new ProxyError(code, error.message, { cause: error }))
+  }
+
+  /** The exchange on it cannot go on, and nor can the connection. */
+  #fail(error: ProxyError): void {
+    const exchange = this.#exchange
+    const untouched = !this.#responseBegun
+    this.#exchange = undefined
+    this.#socket.destroy()
+    exchange?.onUpstreamFailed(error, untouched)
+  }
+
+  #onClose(): void {
+    if (this.#state === 'closed') return
+    const wasConnecting = this.#state === 'connecting'
+    const error = wasConnecting
+      ? (this.#connectError ?? new ProxyError('ERR_UPSTREAM_UNREACHABLE', 'the connection closed at once'))
+      : undefined
+    if (this.#exchange !== undefined) this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the connection closed'))
+    this.#tunnel?.onClosed()
+    this.#tunnel = undefined
+    this.#state = 'closed'
+    this.deadline = NEVER
+    this.#inlet.detach()
+    this.#outlet.detach()
+    this.#context.deadlines.unwatch(this)
+    this.#context.onClosed(this, error)
+  }
+
+  /** Ends the connection whatever it is doing. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  // ── another protocol ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** From here on octets pass as they are. Those that came behind the 101 wait until the tunnel is joined. */
+  becomeTunnel(tunnel: RawSink): RawPeer {
+    this.#state = 'tunnel'
+    this.#exchange = undefined
+    this.deadline = NEVER
+    return {
+      socket: this.#socket,
+      outlet: this.#outlet,
+      inlet: this.#inlet,
+      proceed: () => {
+        this.#tunnel = tunnel
+        const kept = this.#kept.take()
+        if (kept.length > 0) tunnel.onOctets(kept, 0, kept.length)
+      },
+    }
+  }
+}

@@ -1,0 +1,278 @@
+// The composition root: from a Config to a proxy that listens. Everything is made here, once, and handed to whoever
+// needs it. Black-box tests start here.
+
+import { randomBytes, randomUUID } from 'node:crypto'
+import { createMetrics, type Metrics } from './admin/metrics.ts'
+import { prefersHtml, STATUS_PAGE_POLICY, statusHtml, statusJson } from './admin/status.ts'
+import { Traffic } from './admin/traffic.ts'
+import type { Config } from './config.ts'
+import type { ProxyError } from './errors.ts'
+import { Exchange, type ExchangeObserver, type Stages } from './exchange.ts'
+import { FieldRules } from './http/forward-fields.ts'
+import { createHeadParser } from './http/parser.ts'
+import { writeRefusal, writeResponse } from './http/refusal.ts'
+import type { RequestHead } from './http/request.ts'
+import { createRouter, type Origin, type Page, pageOf, type Router } from './http/route.ts'
+import type { HmacKey } from './jwt/keys.ts'
+import { createMinter } from './jwt/mint.ts'
+import { exchangeLine } from './log.ts'
+import { Buffers } from './net/buffers.ts'
+import { Deadlines } from './net/deadlines.ts'
+import type { DownstreamContext } from './net/downstream.ts'
+import type { ReadPath } from './net/inlet.ts'
+import { canTakeOver, Listener } from './net/listener.ts'
+import { Pool } from './net/pool.ts'
+
+/** Octets of the shared read buffer: whole heads and small bodies; larger ones are read elsewhere (net/buffers.ts). */
+const SHARED_REGION = 64 * 1024
+
+/** What a proxy is made from, beside its settings. */
+export interface ProxyOptions {
+  readonly config: Config
+  readonly origin: Origin
+  readonly key: HmacKey
+  readonly version: string
+  readonly logger: ProxyLogger
+}
+
+/** The part of a pino logger that is used. */
+export interface ProxyLogger {
+  isLevelEnabled(level: string): boolean
+  debug(line: object, message?: string): void
+  info(line: object, message?: string): void
+  warn(line: object, message?: string): void
+  error(line: object, message?: string): void
+}
+
+/** Where a proxy listens. */
+export interface Listening {
+  readonly port: number
+  readonly address: string
+  /** undefined when the pages are on the main port */
+  readonly adminPort: number | undefined
+}
+
+/** A proxy. */
+export interface Proxy {
+  /** Begins to accept. @throws what the system reports, such as EADDRINUSE */
+  listen(): Promise<Listening>
+  /** Stops accepting, lets running exchanges end up to the drain deadline, then ends the rest. */
+  close(): Promise<void>
+  /** What is open at this moment: for tests that look for leaks. */
+  open(): { downstream: number; upstream: number; deadlines: number }
+}
+
+/**
+ * Makes a proxy. Nothing is opened before {@link Proxy.listen}.
+ *
+ * @throws {AssertionError} when llhttp-wasm is not the version this was written for
+ */
+export function createProxy({ config, origin, key, version, logger }: ProxyOptions): Proxy {
+  const instance = randomBytes(4).toString('hex')
+  const clock = () => performance.now()
+  const traffic = new Traffic({ name: 'signet', version, id: instance, startedAt: clock() })
+  const parser = createHeadParser({ region: SHARED_REGION, ...config })
+  const rules = new FieldRules([config.jwtHeader])
+  const buffers = new Buffers(parser.region)
+  const deadlines = new Deadlines(clock)
+  const date = createDate(Date.now)
+  let draining = false
+  let readPath: ReadPath = config.readPath
+  let pool: Pool
+  let metrics: Metrics
+  let listener: Listener
+  let adminListener: Listener | undefined
+
+  let requests = 0
+  const nextRequestId = () => `${instance}-${(++requests).toString(36)}`
+  const observer = observe(traffic, config, logger)
+  const mintFor = createMinter({ key, user: config.user, now: Date.now, nextId: randomUUID })
+
+  function mint(method: string) {
+    if (config.jwtMethods !== '*' && !config.jwtMethods.has(method)) return undefined
+    traffic.tokenMinted()
+    return mintFor()
+  }
+
+  /** Everything that depends on how sockets can be read, which only {@link listen} finds out. */
+  function build(): void {
+    const upstream = { parser, rules, buffers, deadlines, counts: traffic.upstream, readPath, limits: config }
+    pool = new Pool(origin, {
+      upstream,
+      deadlines,
+      limits: config,
+      onOpened: () => traffic.connectionOpened('upstream'),
+      onClosed: () => traffic.connectionClosed('upstream'),
+    })
+    metrics = createMetrics(traffic, () => pool.state(), version)
+    const ownPages = config.adminPort === undefined
+    listener = createListener(createRouter(origin, ownPages))
+    if (!ownPages) adminListener = createListener(adminRouter)
+  }
+
+  function createListener(route: Router): Listener {
+    const stages: Stages = {
+      parser,
+      rules,
+      deadlines,
+      tunnelTimeout: config.tunnelTimeout,
+      pseudonym: `signet-${instance}`,
+      route,
+      pool,
+      mint,
+      jwtHeader: config.jwtHeader,
+      upgrades: config.upgrades,
+      answerPage,
+      clock,
+      date,
+      nextRequestId,
+      observer,
+    }
+    const downstream: Omit<DownstreamContext, 'onClosed'> = {
+      parser,
+      rules,
+      buffers,
+      deadlines,
+      counts: traffic.downstream,
+      limits: config,
+      begin: (head, client) => new Exchange(head, client, stages),
+      onRefused: (error, client) => {
+        const id = nextRequestId()
+        observer.onStarted()
+        observer.onFinished(refusedRecord(id, client.remoteAddress, client.octetsIn, error))
+        return (close) => writeRefusal(error, id, date(), close, true)
+      },
+      draining: () => draining,
+    }
+    return new Listener({
+      downstream,
+      readPath,
+      maxConnections: config.maxConnections,
+      onOpened: () => traffic.connectionOpened('downstream'),
+      onClosed: () => traffic.connectionClosed('downstream'),
+      onDropped: () => traffic.connectionRefusedAtCap(),
+      onError: (error) => logger.error({ event: 'listener', reason: error.message }, 'cannot accept'),
+    })
+  }
+
+  function answerPage(page: Page, head: RequestHead, close: boolean): Promise<string> | string {
+    const withBody = head.method !== 'HEAD'
+    if (page === 'metrics') {
+      return metrics
+        .render()
+        .then((text) => writeResponse(200, metrics.contentType, text, date(), close, withBody))
+    }
+    const snapshot = traffic.snapshot(clock(), pool.state())
+    if (!prefersHtml(acceptOf(head))) {
+      return writeResponse(200, 'application/json', `${statusJson(snapshot)}\n`, date(), close, withBody, VARY)
+    }
+    const extra = `${VARY}Content-Security-Policy: ${STATUS_PAGE_POLICY}\r\n`
+    return writeResponse(200, 'text/html; charset=utf-8', statusHtml(snapshot), date(), close, withBody, extra)
+  }
+
+  return {
+    async listen() {
+      if (readPath === 'shared' && !(await canTakeOver())) {
+        logger.warn({ event: 'read-path' }, 'this Node does not let sockets be read into one buffer: using data events')
+        readPath = 'events'
+      }
+      build()
+      const { address, port } = await listener.listen(config.port, config.host)
+      if (adminListener === undefined) return { address, port, adminPort: undefined }
+      const admin = await adminListener.listen(config.adminPort ?? 0, '127.0.0.1')
+      return { address, port, adminPort: admin.port }
+    },
+
+    async close() {
+      draining = true
+      const ended = Promise.all([listener.drain(), adminListener?.drain()])
+      pool.close()
+      await Promise.race([ended, later(config.drainTimeout)])
+      listener.destroy()
+      adminListener?.destroy()
+      pool.destroy()
+      metrics.close()
+    },
+
+    open: () => {
+      const { open, connecting } = pool.state()
+      const admin = adminListener?.connections ?? 0
+      return { downstream: listener.connections + admin, upstream: open + connecting, deadlines: deadlines.size }
+    },
+  }
+}
+
+const VARY = 'Vary: Accept\r\n'
+
+/** The admin port serves the pages and nothing else: any other path is the status page's. */
+const adminRouter: Router = (target) => ({ kind: 'page', page: pageOf(target) ?? 'status' })
+
+/** The value of Accept, if there is exactly one line of it. */
+function acceptOf({ fields }: RequestHead): string | undefined {
+  for (let line = 0; line < fields.count; line++) {
+    if (fields.name(line).toLowerCase() === 'accept') return fields.value(line)
+  }
+  return undefined
+}
+
+/** Counters and log lines for what happens to exchanges. */
+function observe(traffic: Traffic, config: Config, logger: ProxyLogger): ExchangeObserver {
+  const logsDrops = logger.isLevelEnabled('debug')
+  return {
+    onStarted: () => traffic.exchangeStarted(),
+    onFinished: (record) => {
+      const { method, status, duration, upstreamDuration, failure } = record
+      traffic.exchangeFinished(method, status, duration, upstreamDuration, failure?.code)
+      if (config.accessLog) logger.info(exchangeLine(record, config.user))
+    },
+    onReused: () => traffic.upstreamReused(),
+    onRetried: () => traffic.retried(),
+    onDropped: (fields, line, rule) => {
+      if (!logsDrops) return
+      logger.debug({ event: 'field-dropped', name: fields.name(line), why: rule?.why ?? 'named in Connection' })
+    },
+    onImitation: () => traffic.imitationDropped(1),
+    onTunnel: (change) => (change === 'opened' ? traffic.tunnelOpened() : traffic.tunnelClosed()),
+  }
+}
+
+/** The record of a request whose head could not be read: little is known of it. */
+function refusedRecord(id: string, client: string, octetsIn: number, failure: ProxyError) {
+  return {
+    id,
+    client,
+    method: '-',
+    path: '-',
+    status: failure.status,
+    failure,
+    octetsIn,
+    octetsOut: 0,
+    duration: 0,
+    upstreamDuration: undefined,
+    upstream: undefined,
+    reused: false,
+    retried: false,
+    jti: undefined,
+  }
+}
+
+/** The date in the form of RFC 9110 §5.6.7, made once a second. */
+function createDate(now: () => number): () => string {
+  let second = -1
+  let text = ''
+  return () => {
+    const ms = now()
+    const current = Math.floor(ms / 1000)
+    if (current !== second) {
+      second = current
+      text = new Date(ms).toUTCString()
+    }
+    return text
+  }
+}
+
+function later(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref()
+  })
+}

@@ -1,0 +1,82 @@
+// A signet in this process, in front of a raw upstream, for black-box tests.
+
+import { readConfig } from '../../src/config.ts'
+import { DEMO_SECRET, readHmacKey } from '../../src/jwt/keys.ts'
+import { createProxy, type Proxy } from '../../src/proxy.ts'
+import { eventually, RawUpstream, Wire } from './wire.ts'
+
+/** One line that was logged. */
+export interface LogLine {
+  readonly level: string
+  readonly [key: string]: unknown
+}
+
+/** Proxy, upstream and log of one test. */
+export interface Stand {
+  readonly proxy: Proxy
+  readonly port: number
+  readonly adminPort: number | undefined
+  readonly upstream: RawUpstream
+  readonly log: LogLine[]
+  /** A new client connection. */
+  client(): Promise<Wire>
+  /** Log lines of exchanges, once there are `count` of them. */
+  exchanges(count: number): Promise<LogLine[]>
+  /** Ends everything. */
+  close(): Promise<void>
+}
+
+/** The key that the tests' tokens are signed with. */
+export const KEY = readHmacKey(DEMO_SECRET, 'hex')
+
+/**
+ * Starts a proxy on a free port in front of a new raw upstream.
+ *
+ * @param env settings, as environment variables; SIGNET_UPSTREAM may name another upstream
+ */
+export async function startStand(env: Record<string, string> = {}): Promise<Stand> {
+  const upstream = await RawUpstream.listen()
+  const settings = { HTTP_PORT: '0', SIGNET_UPSTREAM: `http://127.0.0.1:${upstream.port}`, SIGNET_DRAIN_TIMEOUT: '50', ...env }
+  const { config } = readConfig({ flags: {}, env: settings, readFile: () => '' })
+  const log: LogLine[] = []
+  const at = (level: string) => (line: object) => {
+    log.push({ level, ...line })
+  }
+  const logger = {
+    isLevelEnabled: () => true,
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+  }
+  const origin = config.upstream
+  if (origin === undefined) throw new Error('the stand always has an upstream')
+  const proxy = createProxy({ config, origin, key: KEY, version: '0.0.0-test', logger })
+  const { port, adminPort } = await proxy.listen()
+  const clients: Wire[] = []
+  return {
+    proxy,
+    port,
+    adminPort,
+    upstream,
+    log,
+    async client() {
+      const wire = await Wire.connect(port)
+      clients.push(wire)
+      return wire
+    },
+    async exchanges(count) {
+      const lines = () => log.filter((line) => line.event === 'exchange')
+      await eventually(() => lines().length >= count, `${count} exchanges in the log`)
+      return lines()
+    },
+    async close() {
+      for (const wire of clients) wire.destroy()
+      await proxy.close()
+      await upstream.close()
+    },
+  }
+}
+
+/** Each way that sockets are read: every black-box test should hold for both. */
+export const READ_PATHS = ['shared', 'events'] as const
