@@ -166,8 +166,9 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   onConnection(connection: Upstream): void {
     this.#send(connection)
     if (this.#requestEnded) connection.endRequest()
-    this.onRequestFlush()
-    if (this.#phase === 'sent') this.#client.proceed()
+    // What has come of the body meanwhile goes out together with the head.
+    this.#client.proceed()
+    if (this.#upstream === connection) this.onRequestFlush()
   }
 
   onNoConnection(error: ProxyError): void {
@@ -196,7 +197,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   }
 
   onRequestTrailers(octets: Buffer, start: number, end: number): void {
-    const trailers = this.#stages.parser.parseTrailers(octets, start, end)
+    const trailers = this.#stages.parser.parseTrailers(octets, start, end, 'ERR_BODY_MALFORMED')
     this.#upstream?.sendText(`${rewriteTrailers(trailers, this.#stages.rules, this.#onDrop)}\r\n`)
   }
 
@@ -243,7 +244,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   }
 
   onResponseTrailers(octets: Buffer, start: number, end: number): void {
-    const trailers = this.#stages.parser.parseTrailers(octets, start, end)
+    const trailers = this.#stages.parser.parseTrailers(octets, start, end, 'ERR_RESPONSE_MALFORMED')
     this.#client.sendText(`${rewriteTrailers(trailers, this.#stages.rules, this.#onDrop)}\r\n`)
   }
 

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert'
 import * as llhttp from 'llhttp-wasm'
-import { ProxyError } from '../errors.ts'
+import { type FailureCode, ProxyError } from '../errors.ts'
 import { FieldSection } from './fields.ts'
 
 /** What llhttp found in a request head. Nothing of it is judged yet: that is `request.ts`. */
@@ -46,9 +46,10 @@ export interface HeadParser {
   /**
    * Parses a trailer section (RFC 9112 §7.1.2), from its first field line to the empty line.
    *
-   * @throws {ProxyError} `ERR_HEAD_MALFORMED` or `ERR_TOO_MANY_FIELDS`
+   * @param malformed the failure that a malformed section is: the side that sends it decides
+   * @throws {ProxyError} with that code
    */
-  parseTrailers(octets: Buffer, start: number, end: number): FieldSection
+  parseTrailers(octets: Buffer, start: number, end: number, malformed: FailureCode): FieldSection
 }
 
 /** The part of llhttp's binary interface that is used here. */
@@ -229,12 +230,11 @@ export function createHeadParser(sizes: ParserSizes): HeadParser {
       return { fields: noted(octets, start, end) }
     },
 
-    parseTrailers(octets, start, end) {
+    parseTrailers(octets, start, end, malformed) {
       const whole = Buffer.concat([TRAILER_PREFIX, octets.subarray(start, end)])
       const error = execute(requestParser, whole, 0, whole.length)
       if (error !== HPE_OK) {
-        const message = `trailer section: ${reason(requestParser)}`
-        throw new ProxyError(tooMany ? 'ERR_TOO_MANY_FIELDS' : 'ERR_HEAD_MALFORMED', message)
+        throw new ProxyError(malformed, `trailer section: ${tooMany ? 'too many lines' : reason(requestParser)}`)
       }
       return noted(whole, 0, whole.length)
     },

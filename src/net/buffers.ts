@@ -57,6 +57,11 @@ export class Buffers {
     return this.#leases.get(octets)
   }
 
+  /** Whether a pending write refers to `octets`. */
+  isReferredTo(octets: Buffer): boolean {
+    return (this.#leases.get(octets)?.writing ?? 0) > 0
+  }
+
   /** A pending write no longer refers to it. */
   written(lease: Lease): void {
     lease.writing--

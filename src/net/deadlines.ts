@@ -34,6 +34,7 @@ export class Deadlines {
 
   /** The deadline that is `ms` milliseconds from now: never early, since the clock kept here lags by up to a tick. */
   after(ms: number): number {
+    if (this.#timer === undefined) this.#now = this.#clock() // nobody has kept it up to date
     return this.#now + ms + TICK
   }
 
@@ -41,7 +42,6 @@ export class Deadlines {
   watch(watched: Watched): void {
     this.#watched.add(watched)
     if (this.#timer !== undefined) return
-    this.#now = this.#clock()
     // Never what keeps a process alive: the sockets are.
     this.#timer = setInterval(() => this.#sweep(), TICK).unref()
   }

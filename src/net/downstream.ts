@@ -267,13 +267,16 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
       const read = this.#receive(kept, 0, kept.length)
       if (this.#kept.length > 0) this.#kept.drop(read)
     }
-    if (!this.#paused() && this.#kept.length < MAX_PIPELINED) this.#inlet.resume()
+    if (this.#paused()) return
+    if (this.#state === 'body') this.deadline = this.#context.deadlines.after(this.#context.limits.bodyTimeout)
+    if (this.#kept.length < MAX_PIPELINED) this.#inlet.resume()
     if (this.#inputEnded && this.#kept.length === 0) this.#onEnd()
   }
 
   /** Stops reading the request: what takes its body cannot keep up. */
   pause(): void {
     this.#inlet.pause()
+    this.deadline = NEVER // it is not the client that is slow
   }
 
   #paused(): boolean {
@@ -284,7 +287,8 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
     this.#kept.append(octets, start, end)
     // A body waits for its exchange to be ready. Requests behind the current one are taken in up to a limit, so that
     // a client that goes away is noticed meanwhile.
-    if (this.#paused() || this.#kept.length >= MAX_PIPELINED) this.#inlet.pause()
+    if (this.#paused()) this.pause()
+    else if (this.#kept.length >= MAX_PIPELINED) this.#inlet.pause()
   }
 
   /** Goes through `octets[start, end)` for as long as they can be taken. @returns where it stopped */
@@ -397,7 +401,9 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
     switch (this.#state) {
       case 'idle':
         if (this.#heads.begun) this.#refuse(new ProxyError('ERR_HEAD_TIMEOUT', 'the head did not come in time'))
-        else this.#socket.destroy() // idle: nobody waits for an answer
+        // A slow client may still be taking the last response; the send deadline looks after that.
+        else if (this.#outlet.pending) this.deadline = this.#context.deadlines.after(this.#context.limits.keepAliveTimeout)
+        else this.#socket.destroy() // nobody waits for an answer
         return
       case 'body':
         this.#refuse(new ProxyError('ERR_BODY_TIMEOUT', 'no octet of the body came in time'))
@@ -429,7 +435,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
     if (this.#kept.length > 0 && this.#state !== 'discarding') return // requests it sent before: proceed() comes back
     switch (this.#state) {
       case 'idle':
-        this.#socket.destroy()
+        this.#linger()
         return
       case 'body':
         this.#onGone(new Error('the client closed the connection within a body'))

@@ -55,10 +55,7 @@ export class Inlet {
     this.#socket?.pause()
   }
 
-  /**
-   * Goes on reading. Only once nothing refers to what was read before: the outlet has drained, or its socket is
-   * destroyed.
-   */
+  /** Goes on reading. */
   resume(): void {
     if (!this.#paused) return
     this.#paused = false
@@ -71,13 +68,19 @@ export class Inlet {
     this.#buffer = this.#buffers.shared
   }
 
-  /** Where the next read goes: a sender that filled the shared region whole has more where that came from. */
+  /**
+   * Where the next read goes. A sender that filled the shared region whole has more where that came from, and is lent
+   * a large one. One that a pending write still refers to is never read into again: it is left to that write.
+   */
   #choose(length: number): void {
-    if (this.#buffer === this.#buffers.shared) {
-      if (length === this.#buffer.length) this.#buffer = this.#buffers.lend() ?? this.#buffer
-    } else if (length < WORTH_LENDING) {
-      this.#buffers.giveBack(this.#buffer)
-      this.#buffer = this.#buffers.shared
+    const { shared } = this.#buffers
+    if (this.#buffer === shared) {
+      if (length === shared.length) this.#buffer = this.#buffers.lend() ?? shared
+      return
     }
+    const slow = length < WORTH_LENDING
+    if (!slow && !this.#buffers.isReferredTo(this.#buffer)) return
+    this.#buffers.giveBack(this.#buffer)
+    this.#buffer = slow ? shared : (this.#buffers.lend() ?? shared)
   }
 }

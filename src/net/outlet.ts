@@ -70,6 +70,11 @@ export class Outlet {
     return this.#unsent
   }
 
+  /** Whether the kernel has not taken everything yet. */
+  get pending(): boolean {
+    return this.#socket.writableLength > 0
+  }
+
   /** Takes text, an octet a character, to go out with what comes next; see {@link flush}. */
   text(text: string): void {
     this.#text += text

@@ -203,6 +203,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
   /** The request is complete. */
   endRequest(): void {
     this.#requestComplete = true
+    this.#outlet.flush() // nothing more will come to keep it company
     if (this.#state === 'sending') this.#endExchange()
   }
 
