@@ -11,7 +11,6 @@ import {
   type Config,
   type ConfigInput,
   helpText,
-  type Origin,
   parseFlags,
   readConfig,
   SETTINGS,
@@ -21,6 +20,7 @@ import {
   UsageError,
 } from '../src/config.ts'
 import { ConfigError } from '../src/errors.ts'
+import type { Origin } from '../src/http/route.ts'
 
 const test = suite('config')
 
@@ -91,6 +91,7 @@ const DEFAULTS: Config = {
   streamTimeout: 300_000,
   tunnelTimeout: 3_600_000,
   poolIdleTimeout: 4000,
+  halfCloseTimeout: 2000,
   drainTimeout: 10_000,
   logLevel: 'info',
   accessLog: true,

@@ -1,0 +1,70 @@
+# `make` builds, `make run` starts signet, `make test` runs all tests, `make help` lists the rest.
+# It needs make, git and Node 20.19 or later. Settings go on the command line or in the environment:
+#   make run HTTP_PORT=9000 SIGNET_UPSTREAM=http://127.0.0.1:3000
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+.PHONY: build tests install run call test check lint format bench settings clean help node
+
+BIN := node_modules/.bin
+INSTALLED := node_modules/.package-lock.json
+SOURCES := $(shell find src -name '*.ts')
+OTHERS := $(shell find test bench scripts -name node_modules -prune -o -name '*.ts' -print)
+TSC := $(BIN)/tsc --noEmitOnError
+
+build: dist/main.js ## install what is missing and compile src/ to dist/ (this is what `make` alone does)
+
+run: build ## start signet on HTTP_PORT (8080), before the echo unless SIGNET_UPSTREAM is set; Ctrl-C ends it
+	@node dist/main.js $(ARGS)
+
+call: build ## post JSON through a running signet and check the token: make call [URL=…] [ARGS='-d {}']
+	@node dist/main.js call $(URL) $(ARGS)
+
+test: build tests ## run all tests, or those with a word in their path: make test T='pool framing'
+	@node build/test/support/run-tests.js $(T)
+
+check: build tests lint test ## everything a change needs: types, lint, layers and tests
+
+lint: $(INSTALLED) ## look for mistakes that the compiler lets pass
+	@$(BIN)/biome lint --error-on-warnings
+
+format: $(INSTALLED) ## format the sources
+	@$(BIN)/biome format --write
+
+bench: build tests ## measure signet against its peers; the table goes to bench/RESULTS.md as well
+	@node build/bench/run.js $(ARGS)
+
+settings: tests ## bring the settings in README.md up to date
+	@node build/scripts/settings.js --write
+
+clean: ## remove what was built, but not what was installed
+	@rm -rf dist build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+# ---- files
+
+dist/main.js: $(SOURCES) tsconfig.json $(INSTALLED)
+	@echo 'compiling src to dist'
+	@$(TSC) -p tsconfig.json
+
+tests: build/test/support/run-tests.js
+
+build/test/support/run-tests.js: $(SOURCES) $(OTHERS) tsconfig.json test/tsconfig.json $(INSTALLED)
+	@echo 'compiling tests and benches to build'
+	@$(TSC) -p test/tsconfig.json --sourceMap
+
+install: $(INSTALLED)
+
+$(INSTALLED): package-lock.json | node
+	@echo 'installing packages'
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Says so before an old Node fails on syntax that it does not know.
+NEW_ENOUGH := var v = process.versions.node.split("."); process.exit(v[0] > 20 || (v[0] == 20 && v[1] >= 19) ? 0 : 1)
+node:
+	@command -v node >/dev/null || { echo 'signet needs Node.js 20.19 or later; there is no node here' >&2; exit 1; }
+	@node -e '$(NEW_ENOUGH)' || { echo "signet needs Node.js 20.19 or later; this is $$(node --version)" >&2; exit 1; }
