@@ -36,7 +36,7 @@ const MAY_IMPORT = {
   auth: ['errors', 'http', 'jwt'],
   net: ['errors', 'http'],
   admin: ['errors', 'type net'],
-  config: ['errors', 'type http'],
+  config: ['errors', 'http'],
   exchange: ['errors', 'http', 'jwt', 'auth', 'net', 'admin', 'config'],
   log: ['type exchange'],
   proxy: ['errors', 'http', 'jwt', 'auth', 'net', 'admin', 'config', 'exchange', 'log'],
@@ -232,7 +232,7 @@ function isReference(node: ts.Identifier): boolean {
   return !('name' in parent && parent.name === node)
 }
 
-/** Files that import each other at run time, each circle once. Types are not there then, so they close no circle. */
+/** Files that import each other, be it for types alone, each circle once. */
 function findCircles(imports: ReadonlyMap<string, readonly Import[]>): string[] {
   const circles: string[] = []
   const state = new Map<string, 'open' | 'done'>()
@@ -241,8 +241,8 @@ function findCircles(imports: ReadonlyMap<string, readonly Import[]>): string[] 
       circles.push(`${[...trail.slice(trail.indexOf(path)), path].join(' → ')} is a circle`)
     if (state.has(path)) return
     state.set(path, 'open')
-    for (const { specifier, typeOnly } of imports.get(path) ?? [])
-      if (isRelative(specifier) && !typeOnly) visit(resolve(path, specifier), [...trail, path])
+    for (const { specifier } of imports.get(path) ?? [])
+      if (isRelative(specifier)) visit(resolve(path, specifier), [...trail, path])
     state.set(path, 'done')
   }
   for (const path of imports.keys()) visit(path, [])

@@ -1,6 +1,7 @@
 // How the text of each kind of setting becomes a value. In: raw text. Out: the value, or an Error that says what was
 // expected; config.ts adds which setting and what was found.
 
+import { fold } from './http/fields.ts'
 import type { Origin } from './http/route.ts'
 
 /** A row for a deadline in ms. */
@@ -78,7 +79,8 @@ const RESERVED: readonly (readonly [RegExp, string])[] = [
 export function readFieldName(raw: string): string {
   const name = raw.toLowerCase()
   if (!TOKEN.test(name)) throw new Error('a field name')
-  const reason = RESERVED.find(([names]) => names.test(name))?.[1]
+  // Folded, since an upstream may take `content_length` for Content-Length.
+  const reason = RESERVED.find(([names]) => names.test(fold(name)))?.[1]
   if (reason !== undefined) throw new Error(`another field: ${reason}`)
   return name
 }

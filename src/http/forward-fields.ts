@@ -81,7 +81,10 @@ export class FieldRules {
   constructor(asserted: readonly string[]) {
     this.#asserted = new Set(asserted.map(fold))
     for (const name of [...RULES.keys(), ...FORWARDING_FIELDS, ...this.#asserted]) {
-      this.#suspects[suspectIndex(name, 0, name.length)] = 1
+      const index = suspectIndex(name, 0, name.length)
+      this.#suspects[index] = 1
+      // Folded, it stands for every octet that is no letter and no digit: whichever comes first may be meant.
+      if (name.startsWith('-')) this.#suspects.fill(1, index & ~31, (index | 31) + 1)
     }
     for (let length = FORWARDING_PREFIX.length; length < 64; length++) {
       this.#suspects[suspectIndex(FORWARDING_PREFIX.padEnd(length), 0, length)] = 1
@@ -93,11 +96,13 @@ export class FieldRules {
     if (this.#suspects[suspectIndex(text, start, end)] === 0) return undefined
     const name = text.slice(start, end).toLowerCase()
     const rule = RULES.get(name)
+    // A known name in its own spelling, as nearly all are, need not be folded to be told from another.
+    if (rule !== undefined && !this.#asserted.has(name)) return rule
     const folded = fold(name)
     if (this.#asserted.has(folded)) return ASSERTED
     if (FORWARDING_FIELDS.has(folded) || folded.startsWith(FORWARDING_PREFIX)) return FORWARDING
-    if (rule === undefined && FRAMING_FIELDS.has(folded)) return FRAMING_IMITATION
-    return rule
+    if (FRAMING_FIELDS.has(folded)) return FRAMING_IMITATION
+    return undefined
   }
 }
 

@@ -46,9 +46,9 @@ export class HeadReader {
 
   /** Takes in `octets[start, end)`. `start < end`. */
   read(octets: Buffer, start: number, end: number): HeadProgress {
+    start = this.#skipEmptyLine(octets, start, end)
+    if (start === end) return 'incomplete'
     if (this.#store === undefined) {
-      start = this.#skipEmptyLine(octets, start, end)
-      if (start === end) return 'incomplete'
       const headEnd = findHeadEnd(octets, start, end)
       if (headEnd !== -1) {
         this.#skipped = false
@@ -68,9 +68,8 @@ export class HeadReader {
     if (headEnd === -1) return 'incomplete'
     const whole = store.take()
     this.#store = undefined
-    const headStart = this.#skipEmptyLine(whole, 0, whole.length)
     this.#skipped = false
-    return { octets: whole, start: headStart, end: whole.length, next: headEnd }
+    return { octets: whole, start: 0, end: whole.length, next: headEnd }
   }
 
   /**
@@ -78,9 +77,16 @@ export class HeadReader {
    * parser to refuse.
    */
   #skipEmptyLine(octets: Buffer, start: number, end: number): number {
-    if (!this.#skipsEmptyLines || this.#skipped || end - start < 2) return start
-    if (octets[start] !== CR || octets[start + 1] !== LF) return start
+    if (!this.#skipsEmptyLines || this.#skipped) return start
+    if (this.#store === undefined) {
+      if (end - start < 2 || octets[start] !== CR || octets[start + 1] !== LF) return start
+      this.#skipped = true
+      return start + 2
+    }
+    // Its CR came alone: it must not count against the size of the head.
+    if (this.#store.length !== 1 || this.#seen !== 'CR' || octets[start] !== LF) return start
+    this.#store = undefined
     this.#skipped = true
-    return start + 2
+    return start + 1
   }
 }

@@ -6,6 +6,7 @@ import assert from 'node:assert'
 import * as llhttp from 'llhttp-wasm'
 import { type FailureCode, ProxyError } from '../errors.ts'
 import { FieldSection } from './fields.ts'
+import { SP, TCHAR } from './octets.ts'
 
 /** What llhttp found in a request head. Nothing of it is judged yet: that is `request.ts`. */
 export interface ParsedRequest {
@@ -71,6 +72,7 @@ const HPE_OK = 0
 const HPE_UNEXPECTED_CONTENT_LENGTH = 4
 const HPE_INVALID_METHOD = 6
 const HPE_INVALID_URL = 7
+const HPE_INVALID_CONSTANT = 8
 const HPE_INVALID_VERSION = 9
 const HPE_INVALID_CONTENT_LENGTH = 11
 const HPE_INVALID_TRANSFER_ENCODING = 15
@@ -103,12 +105,14 @@ function takeModule(): WebAssembly.Module {
   return taken
 }
 
+/** Taken when this file is loaded, since the package instantiates its module once a process, however many proxies. */
+const MODULE = takeModule()
+
 /** Instantiates llhttp with our own imports, and checks that it is the binary this file was written for. */
 function instantiate(imports: Record<string, (parser: number, at: number, length: number) => number>) {
-  const module = takeModule()
-  const missing = WebAssembly.Module.imports(module).filter(({ name }) => imports[name] === undefined)
+  const missing = WebAssembly.Module.imports(MODULE).filter(({ name }) => imports[name] === undefined)
   assert(missing.length === 0, `llhttp-wasm asks for unknown imports: ${missing.map((one) => one.name).join(', ')}`)
-  const exports = new WebAssembly.Instance(module, { env: imports }).exports as unknown as LlhttpExports
+  const exports = new WebAssembly.Instance(MODULE, { env: imports }).exports as unknown as LlhttpExports
   for (const name of ['memory', 'malloc', 'llhttp_alloc', 'llhttp_reset', 'llhttp_execute'] as const) {
     assert(exports[name] !== undefined, `llhttp-wasm does not export ${name}: pin 1.0.3`)
   }
@@ -194,7 +198,9 @@ export function createHeadParser(sizes: ParserSizes): HeadParser {
     if (error === HPE_INVALID_TRANSFER_ENCODING && whole) return HPE_OK
     // The octets go on after the head: an upgrade, as far as llhttp can tell. Also judged later.
     if (error === HPE_PAUSED_UPGRADE) return HPE_OK
-    assert(error !== HPE_OK || whole, 'llhttp took a head that does not end')
+    // llhttp waits for more: behind empty lines for a start line, behind PRI for the rest of the preface of HTTP/2
+    // (RFC 9113 §3.4).
+    if (error === HPE_OK && !whole) return octets[start] === 0x50 ? HPE_PAUSED_H2_UPGRADE : HPE_INVALID_CONSTANT
     return error
   }
 
@@ -207,7 +213,7 @@ export function createHeadParser(sizes: ParserSizes): HeadParser {
   function reason(parser: number): string {
     const at = wasm.llhttp_get_error_reason(parser)
     const octets = Buffer.from(memory)
-    return at === 0 ? 'no reason given' : octets.toString('latin1', at, octets.indexOf(0, at))
+    return at === 0 ? 'no head that llhttp knows' : octets.toString('latin1', at, octets.indexOf(0, at))
   }
 
   return {
@@ -215,6 +221,9 @@ export function createHeadParser(sizes: ParserSizes): HeadParser {
 
     parseRequest(octets, start, end) {
       const error = execute(requestParser, octets, start, end)
+      if (error === HPE_INVALID_METHOD && !beginsWithMethod(octets, start)) {
+        throw new ProxyError('ERR_HEAD_MALFORMED', 'the head does not begin with a method and a blank')
+      }
       if (error !== HPE_OK) throw requestFailure(error, tooMany, reason(requestParser))
       return { fields: noted(octets, start, end), targetStart, targetEnd }
     },
@@ -239,6 +248,13 @@ export function createHeadParser(sizes: ParserSizes): HeadParser {
       return noted(whole, 0, whole.length)
     },
   }
+}
+
+/** Whether a token and a blank stand at `start`: a method, be it one that llhttp does not know (RFC 9110 §9.1). */
+function beginsWithMethod(octets: Buffer, start: number): boolean {
+  let at = start
+  while (TCHAR[octets[at]!] === 1) at++
+  return at > start && octets[at] === SP
 }
 
 function isFramingError(error: number): boolean {

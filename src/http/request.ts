@@ -137,6 +137,7 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
         via = via === '' ? fields.value(line) : `${via},${fields.value(line)}`
         break
       case 'max-forwards':
+        if (maxForwards !== undefined) throw new ProxyError('ERR_HEAD_MALFORMED', 'more than one Max-Forwards')
         maxForwards = readMaxForwards(method, fields.value(line))
         break
       case 'framing-imitation':

@@ -27,10 +27,12 @@ const REQUEST_STOPS: ReadonlySet<Treatment> = new Set<Treatment>([
   'connection',
   'te',
   'upgrade',
-  'max-forwards',
   'hop-by-hop',
   'asserted',
 ])
+
+/** The same where Max-Forwards was read, and is said anew with one hop less; of other methods it passes. */
+const COUNTED_REQUEST_STOPS: ReadonlySet<Treatment> = new Set<Treatment>([...REQUEST_STOPS, 'max-forwards'])
 
 const RESPONSE_STOPS: ReadonlySet<Treatment> = new Set<Treatment>([
   'content-length',
@@ -50,7 +52,8 @@ export function rewriteRequest(
   onDrop?: OnDrop,
 ): string {
   let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${head.authority ?? additions.fallbackAuthority}\r\n`
-  text += passingLines(head.fields, rules, REQUEST_STOPS, head.nominated, onDrop)
+  const stops = head.maxForwards === undefined ? REQUEST_STOPS : COUNTED_REQUEST_STOPS
+  text += passingLines(head.fields, rules, stops, head.nominated, onDrop)
   if (head.maxForwards !== undefined) text += `Max-Forwards: ${head.maxForwards - 1}\r\n`
   // Content-Length: 0 stays: without it some upstreams refuse a POST with 411 (RFC 9110 §8.6).
   text += head.contentLength === 0 ? 'Content-Length: 0\r\n' : framingLine(head.framing)
@@ -94,13 +97,23 @@ export function rewriteInterim(head: ResponseHead, rules: FieldRules, onDrop?: O
   return `${text}\r\n`
 }
 
-/** The trailer fields that may pass (RFC 9110 §6.5.1): none that has a treatment of its own, whatever it is. */
-export function rewriteTrailers(trailers: FieldSection, rules: FieldRules, onDrop?: OnDrop): string {
+/**
+ * The trailer fields that may pass (RFC 9110 §6.5.1): none that has a treatment of its own, whatever it is.
+ *
+ * @param nominated by Connection of the message that the section ends: these stop as well (RFC 9110 §7.6.1)
+ */
+export function rewriteTrailers(
+  trailers: FieldSection,
+  rules: FieldRules,
+  nominated: ReadonlySet<string> | undefined,
+  onDrop?: OnDrop,
+): string {
   let text = ''
   for (let line = 0; line < trailers.count; line++) {
     const start = trailers.lineStart(line)
     const rule = rules.lookUp(trailers.text, start, trailers.nameEnd(line))
-    if (rule === undefined) text += trailers.text.slice(start, trailers.lineEnd(line))
+    const passes = rule === undefined && nominated?.has(trailers.name(line).toLowerCase()) !== true
+    if (passes) text += trailers.text.slice(start, trailers.lineEnd(line))
     else onDrop?.(trailers, line, rule)
   }
   return text
