@@ -131,6 +131,8 @@ export interface ConfigInput {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Path → content as UTF-8; called for `secretFile` alone. */
   readonly readFile: (path: string) => string
+  /** Throws `ConfigError` for a secret that is no key: so its problems are reported together with all others. */
+  readonly checkSecret?: (text: string, encoding: Values['secretEncoding']) => void
 }
 
 /** A command line that cannot be understood. Exit code 2. */
@@ -180,6 +182,10 @@ export function readConfig(input: ConfigInput): {
       secretIn(input.readFile(path), secretEncoding),
     )
   const secretText = values.secret ?? fromFile
+  if (secretText !== undefined && secretEncoding !== undefined) {
+    const { label } = values.secret === undefined ? found.secretFile : found.secret
+    attempt(`${label}: `, () => input.checkSecret?.(secretText, secretEncoding))
+  }
   if (problems.length > 0) throw new ConfigError(problems)
 
   const { secret: _, secretFile: __, ...others } = values as Values // no problem, so none is missing

@@ -106,6 +106,9 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   #responseBegun = false
   #status = 0
   #headAt: number | undefined = undefined
+  #responseNominated: ReadonlySet<string> | undefined = undefined
+  /** whether the client's connection ends with the response */
+  #closes = false
   #reused = false
   #retried = false
   #recorded = false
@@ -164,11 +167,15 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   }
 
   onConnection(connection: Upstream): void {
-    this.#send(connection)
-    if (this.#requestEnded) connection.endRequest()
-    // What has come of the body meanwhile goes out together with the head.
-    this.#client.proceed()
-    if (this.#upstream === connection) this.onRequestFlush()
+    try {
+      this.#send(connection)
+      if (this.#requestEnded) connection.endRequest()
+      // What has come of the body meanwhile goes out together with the head.
+      this.#client.proceed()
+      if (this.#upstream === connection) this.onRequestFlush()
+    } catch (thrown) {
+      this.#fail(unforeseen(thrown))
+    }
   }
 
   onNoConnection(error: ProxyError): void {
@@ -198,7 +205,8 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
 
   onRequestTrailers(octets: Buffer, start: number, end: number): void {
     const trailers = this.#stages.parser.parseTrailers(octets, start, end, 'ERR_BODY_MALFORMED')
-    this.#upstream?.sendText(`${rewriteTrailers(trailers, this.#stages.rules, this.#onDrop)}\r\n`)
+    const passing = rewriteTrailers(trailers, this.#stages.rules, this.#head.nominated, this.#onDrop)
+    this.#upstream?.sendText(`${passing}\r\n`)
   }
 
   onRequestEnd(): void {
@@ -226,14 +234,16 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   onResponse(head: ResponseHead): void {
     const { rules, clock, date } = this.#stages
     this.#responseBegun = true
-    this.#status = head.status
     this.#headAt = clock()
+    this.#responseNominated = head.nominated
     if (head.status === 101) {
       this.#openTunnel(head)
       return
     }
+    this.#status = head.status
     const framing = framingForClient(head.framing, this.#head.minor)
     const close = !this.#head.persistent || framing.kind === 'until-close' || !this.#client.mayPersist
+    this.#closes = close
     const additions = { framing, close, dateLine: head.hasDate ? '' : `Date: ${date()}\r\n` }
     this.#client.sendHead(rewriteResponse(head, rules, additions, this.#onDrop), close)
   }
@@ -245,14 +255,18 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
 
   onResponseTrailers(octets: Buffer, start: number, end: number): void {
     const trailers = this.#stages.parser.parseTrailers(octets, start, end, 'ERR_RESPONSE_MALFORMED')
-    this.#client.sendText(`${rewriteTrailers(trailers, this.#stages.rules, this.#onDrop)}\r\n`)
+    const passing = rewriteTrailers(trailers, this.#stages.rules, this.#responseNominated, this.#onDrop)
+    this.#client.sendText(`${passing}\r\n`)
   }
 
   onResponseEnd(): void {
+    const upstream = this.#upstream
     // A request that is not through yet goes on being relayed, unless the client's connection ends with the response.
-    if (this.#requestEnded) this.#letGo()
+    if (this.#requestEnded || this.#closes) this.#letGo()
+    if (!this.#requestEnded && this.#closes) upstream?.abort()
+    this.#client.flush()
+    this.#record(undefined) // before finish(), which may begin the next request
     this.#client.finish()
-    this.#record(undefined)
   }
 
   onResponseFlush(): void {
@@ -270,6 +284,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       throw new ProxyError('ERR_RESPONSE_MALFORMED', '101 that nobody asked for')
     }
     const { deadlines, tunnelTimeout, rules, observer } = this.#stages
+    this.#status = head.status
     observer.onTunnel('opened')
     const tunnel = new Tunnel(deadlines, tunnelTimeout, () => {
       observer.onTunnel('closed')
@@ -289,10 +304,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     if (typeof answer === 'string') this.#answer(answer, 200, close)
     else {
       this.#phase = 'over'
-      answer.then(
-        (text) => this.#answer(text, 200, close),
-        (error: unknown) => this.#fail(unforeseen(error)),
-      )
+      answer.then((text) => this.#answer(text, 200, close)).catch((error: unknown) => this.#fail(unforeseen(error)))
     }
   }
 
@@ -308,8 +320,9 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     this.#phase = 'over'
     this.#status = status
     this.#client.sendHead(text, close)
+    this.#client.flush()
+    this.#record(undefined) // before finish(), which may begin the next request
     this.#client.finish()
-    this.#record(undefined)
   }
 
   // ── failures ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -352,8 +365,9 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
 
   /** The connection closed under the first write, and nothing of it was sent: so all of it may go elsewhere. */
   #sendElsewhere(dead: Upstream): void {
+    if (this.#retried) return // the connection reports its own end
     const unsent = dead.takeUnsent()
-    if (unsent === undefined || this.#retried) return // the connection reports its own end
+    if (unsent === undefined) return
     this.#upstream = undefined
     this.#opening = unsent
     this.#repeat()
@@ -373,7 +387,11 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     }
     if (this.#status === 0) this.#status = status
     const { date } = this.#stages
-    this.#client.fail((close) => writeRefusal(error, this.#id, date(), close, this.#head.method !== 'HEAD'))
+    this.#client.fail((close) => {
+      const text = writeRefusal(error, this.#id, date(), close, this.#head.method !== 'HEAD')
+      this.#record(error, text.length) // before it is sent, since the next request may begin then
+      return text
+    })
     this.#record(error)
   }
 
@@ -388,8 +406,12 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     this.#stages.observer.onDropped(fields, line, rule)
   }
 
-  /** Once per exchange, whatever became of it. */
-  #record(failure: ProxyError | undefined): void {
+  /**
+   * Once per exchange, whatever became of it.
+   *
+   * @param unsent octets of the response that are about to be sent
+   */
+  #record(failure: ProxyError | undefined, unsent = 0): void {
     if (this.#recorded) return
     this.#recorded = true
     const { clock, observer, pool } = this.#stages
@@ -403,7 +425,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       status: this.#status === 0 && failure !== undefined ? failure.status : this.#status,
       failure,
       octetsIn: this.#client.octetsIn,
-      octetsOut: this.#client.octetsSent - this.#sentBefore,
+      octetsOut: this.#client.octetsSent - this.#sentBefore + unsent,
       duration: clock() - this.#startedAt,
       upstreamDuration: this.#headAt === undefined ? undefined : this.#headAt - this.#startedAt,
       upstream: this.#opening === '' ? undefined : pool.origin.authority,

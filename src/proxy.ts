@@ -7,7 +7,7 @@ import { prefersHtml, STATUS_PAGE_POLICY, statusHtml, statusJson } from './admin
 import { Traffic } from './admin/traffic.ts'
 import type { Config } from './config.ts'
 import type { ProxyError } from './errors.ts'
-import { Exchange, type ExchangeObserver, type Stages } from './exchange.ts'
+import { Exchange, type ExchangeObserver, type ExchangeRecord, type Stages } from './exchange.ts'
 import { FieldRules } from './http/forward-fields.ts'
 import { createHeadParser } from './http/parser.ts'
 import { writeRefusal, writeResponse } from './http/refusal.ts'
@@ -15,10 +15,9 @@ import type { RequestHead } from './http/request.ts'
 import { createRouter, type Origin, type Page, pageOf, type Router } from './http/route.ts'
 import type { HmacKey } from './jwt/keys.ts'
 import { createMinter } from './jwt/mint.ts'
-import { exchangeLine } from './log.ts'
 import { Buffers } from './net/buffers.ts'
 import { Deadlines } from './net/deadlines.ts'
-import type { DownstreamContext } from './net/downstream.ts'
+import type { Downstream, DownstreamContext } from './net/downstream.ts'
 import type { ReadPath } from './net/inlet.ts'
 import { canTakeOver, Listener } from './net/listener.ts'
 import { Pool } from './net/pool.ts'
@@ -33,6 +32,8 @@ export interface ProxyOptions {
   readonly key: HmacKey
   readonly version: string
   readonly logger: ProxyLogger
+  /** writes the access log line of one exchange */
+  readonly logExchange: (record: ExchangeRecord, subject: string) => void
 }
 
 /** The part of a pino logger that is used. */
@@ -67,7 +68,7 @@ export interface Proxy {
  *
  * @throws {AssertionError} when llhttp-wasm is not the version this was written for
  */
-export function createProxy({ config, origin, key, version, logger }: ProxyOptions): Proxy {
+export function createProxy({ config, origin, key, version, logger, logExchange }: ProxyOptions): Proxy {
   const instance = randomBytes(4).toString('hex')
   const clock = () => performance.now()
   const traffic = new Traffic({ name: 'signet', version, id: instance, startedAt: clock() })
@@ -85,7 +86,7 @@ export function createProxy({ config, origin, key, version, logger }: ProxyOptio
 
   let requests = 0
   const nextRequestId = () => `${instance}-${(++requests).toString(36)}`
-  const observer = observe(traffic, config, logger)
+  const observer = observe(traffic, config, logger, logExchange)
   const mintFor = createMinter({ key, user: config.user, now: Date.now, nextId: randomUUID })
 
   function mint(method: string) {
@@ -103,11 +104,22 @@ export function createProxy({ config, origin, key, version, logger }: ProxyOptio
       limits: config,
       onOpened: () => traffic.connectionOpened('upstream'),
       onClosed: () => traffic.connectionClosed('upstream'),
+      onConnectFailed: (error) => {
+        if (isExhausted(error.cause)) complain(`no connection to the upstream: ${error.message}`)
+      },
     })
     metrics = createMetrics(traffic, () => pool.state(), version)
     const ownPages = config.adminPort === undefined
     listener = createListener(createRouter(origin, ownPages))
     if (!ownPages) adminListener = createListener(adminRouter)
+  }
+
+  let complainedAt = Number.NEGATIVE_INFINITY
+  /** Says what is wrong with the process itself, once a second at most: it comes with every connection then. */
+  function complain(reason: string): void {
+    if (clock() - complainedAt < 1000) return
+    complainedAt = clock()
+    attempt(() => logger.error({ event: 'exhausted', reason }, reason))
   }
 
   function createListener(route: Router): Listener {
@@ -138,9 +150,12 @@ export function createProxy({ config, origin, key, version, logger }: ProxyOptio
       begin: (head, client) => new Exchange(head, client, stages),
       onRefused: (error, client) => {
         const id = nextRequestId()
-        observer.onStarted()
-        observer.onFinished(refusedRecord(id, client.remoteAddress, client.octetsIn, error))
-        return (close) => writeRefusal(error, id, date(), close, true)
+        return (close) => {
+          const text = writeRefusal(error, id, date(), close, true)
+          observer.onStarted()
+          observer.onFinished(refusedRecord(id, client, error, text.length))
+          return text
+        }
       },
       draining: () => draining,
     }
@@ -151,7 +166,7 @@ export function createProxy({ config, origin, key, version, logger }: ProxyOptio
       onOpened: () => traffic.connectionOpened('downstream'),
       onClosed: () => traffic.connectionClosed('downstream'),
       onDropped: () => traffic.connectionRefusedAtCap(),
-      onError: (error) => logger.error({ event: 'listener', reason: error.message }, 'cannot accept'),
+      onError: (error) => complain(`cannot accept: ${error.message}`),
     })
   }
 
@@ -170,6 +185,14 @@ export function createProxy({ config, origin, key, version, logger }: ProxyOptio
     return writeResponse(200, 'text/html; charset=utf-8', statusHtml(snapshot), date(), close, withBody, extra)
   }
 
+  /** Ends everything that is open. */
+  function end(): void {
+    listener.destroy()
+    adminListener?.destroy()
+    pool.destroy()
+    metrics.close()
+  }
+
   return {
     async listen() {
       if (readPath === 'shared' && !(await canTakeOver())) {
@@ -177,10 +200,14 @@ export function createProxy({ config, origin, key, version, logger }: ProxyOptio
         readPath = 'events'
       }
       build()
-      const { address, port } = await listener.listen(config.port, config.host)
-      if (adminListener === undefined) return { address, port, adminPort: undefined }
-      const admin = await adminListener.listen(config.adminPort ?? 0, '127.0.0.1')
-      return { address, port, adminPort: admin.port }
+      try {
+        const { address, port } = await listener.listen(config.port, config.host)
+        const admin = await adminListener?.listen(config.adminPort ?? 0, '127.0.0.1')
+        return { address, port, adminPort: admin?.port }
+      } catch (error) {
+        end() // one of the two ports may be open
+        throw error
+      }
     },
 
     async close() {
@@ -188,10 +215,7 @@ export function createProxy({ config, origin, key, version, logger }: ProxyOptio
       const ended = Promise.all([listener.drain(), adminListener?.drain()])
       pool.close()
       await Promise.race([ended, later(config.drainTimeout)])
-      listener.destroy()
-      adminListener?.destroy()
-      pool.destroy()
-      metrics.close()
+      end()
     },
 
     open: () => {
@@ -207,29 +231,52 @@ const VARY = 'Vary: Accept\r\n'
 /** The admin port serves the pages and nothing else: any other path is the status page's. */
 const adminRouter: Router = (target) => ({ kind: 'page', page: pageOf(target) ?? 'status' })
 
-/** The value of Accept, if there is exactly one line of it. */
+/** All values of Accept, joined by commas (RFC 9110 §5.3). */
 function acceptOf({ fields }: RequestHead): string | undefined {
+  let accept: string | undefined
   for (let line = 0; line < fields.count; line++) {
-    if (fields.name(line).toLowerCase() === 'accept') return fields.value(line)
+    if (fields.name(line).toLowerCase() !== 'accept') continue
+    accept = accept === undefined ? fields.value(line) : `${accept},${fields.value(line)}`
   }
-  return undefined
+  return accept
+}
+
+/** Runs what may fail without harm: a log that cannot be written must not take the traffic with it. */
+function attempt(step: () => void): void {
+  try {
+    step()
+  } catch {
+    // There is nowhere left to say so.
+  }
+}
+
+/** Whether the process has no file descriptor left, or the system none. */
+function isExhausted(cause: unknown): boolean {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  return code === 'EMFILE' || code === 'ENFILE'
 }
 
 /** Counters and log lines for what happens to exchanges. */
-function observe(traffic: Traffic, config: Config, logger: ProxyLogger): ExchangeObserver {
+function observe(
+  traffic: Traffic,
+  config: Config,
+  logger: ProxyLogger,
+  logExchange: ProxyOptions['logExchange'],
+): ExchangeObserver {
   const logsDrops = logger.isLevelEnabled('debug')
   return {
     onStarted: () => traffic.exchangeStarted(),
     onFinished: (record) => {
       const { method, status, duration, upstreamDuration, failure } = record
       traffic.exchangeFinished(method, status, duration, upstreamDuration, failure?.code)
-      if (config.accessLog) logger.info(exchangeLine(record, config.user))
+      if (config.accessLog) attempt(() => logExchange(record, config.user))
     },
     onReused: () => traffic.upstreamReused(),
     onRetried: () => traffic.retried(),
     onDropped: (fields, line, rule) => {
       if (!logsDrops) return
-      logger.debug({ event: 'field-dropped', name: fields.name(line), why: rule?.why ?? 'named in Connection' })
+      const why = rule?.why ?? 'named in Connection'
+      attempt(() => logger.debug({ event: 'field-dropped', name: fields.name(line), why }))
     },
     onImitation: () => traffic.imitationDropped(1),
     onTunnel: (change) => (change === 'opened' ? traffic.tunnelOpened() : traffic.tunnelClosed()),
@@ -237,16 +284,16 @@ function observe(traffic: Traffic, config: Config, logger: ProxyLogger): Exchang
 }
 
 /** The record of a request whose head could not be read: little is known of it. */
-function refusedRecord(id: string, client: string, octetsIn: number, failure: ProxyError) {
+function refusedRecord(id: string, client: Downstream, failure: ProxyError, octetsOut: number) {
   return {
     id,
-    client,
+    client: client.remoteAddress,
     method: '-',
     path: '-',
     status: failure.status,
     failure,
-    octetsIn,
-    octetsOut: 0,
+    octetsIn: client.octetsIn,
+    octetsOut,
     duration: 0,
     upstreamDuration: undefined,
     upstream: undefined,

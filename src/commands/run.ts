@@ -58,7 +58,8 @@ export async function runProxy(argv: readonly string[], options: RunOptions): Pr
 }
 
 async function serve(flags: Record<string, string>, { env, stdout, stderr, version }: RunOptions): Promise<number> {
-  const { config } = readConfig({ flags, env, readFile: (path) => readFileSync(path, 'utf8') })
+  const readFile = (path: string) => readFileSync(path, 'utf8')
+  const { config } = readConfig({ flags, env, readFile, checkSecret: readHmacKey })
   const demo = config.secretText === undefined
   const key = readHmacKey(config.secretText ?? DEMO_SECRET, demo ? 'hex' : config.secretEncoding)
   const log = openLog({ level: config.logLevel, pretty: stdout.isTTY === true, fd: 1 })
@@ -66,7 +67,7 @@ async function serve(flags: Record<string, string>, { env, stdout, stderr, versi
 
   const echo = config.upstream === undefined ? await startEcho(config.jwtHeader, key) : undefined
   const origin = config.upstream ?? (echo as { origin: Origin }).origin
-  const proxy = createProxy({ config, origin, key, version, logger })
+  const proxy = createProxy({ config, origin, key, version, logger, logExchange: log.exchange })
   let listening: Listening
   try {
     listening = await proxy.listen()
@@ -76,11 +77,7 @@ async function serve(flags: Record<string, string>, { env, stdout, stderr, versi
     throw error
   }
 
-  if (demo) logger.warn({ event: 'demo-secret' }, 'tokens are signed with the public demo secret')
-  logger.info({ event: 'listening', ...listening, upstream: origin.authority, echo: echo !== undefined }, 'listening')
-  stderr.write(greeting(listening, origin, { version, demo, echo: echo !== undefined }))
-
-  return new Promise((resolve) => {
+  const ended = new Promise<number>((resolve) => {
     const delay = config.drainTimeout + 2000
     closeWithGrace({ delay, logger: false }, async ({ err, signal }) => {
       if (err) logger.error({ event: 'crash', reason: err.message, stack: err.stack }, 'unforeseen error')
@@ -92,6 +89,12 @@ async function serve(flags: Record<string, string>, { env, stdout, stderr, versi
       resolve(err ? EXIT_FAILURE : 0)
     })
   })
+
+  // Last, since whoever reads that signet listens may send it a signal at once.
+  if (demo) logger.warn({ event: 'demo-secret' }, 'tokens are signed with the public demo secret')
+  logger.info({ event: 'listening', ...listening, upstream: origin.authority, echo: echo !== undefined }, 'listening')
+  stderr.write(greeting(listening, origin, { version, demo, echo: echo !== undefined }))
+  return ended
 }
 
 /** The built-in upstream, for trying signet out. */

@@ -12,9 +12,10 @@ import type { HeadParser } from '../http/parser.ts'
 import { type RequestHead, readRequest } from '../http/request.ts'
 import type { Buffers } from './buffers.ts'
 import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
-import { Inlet, type InletSink } from './inlet.ts'
+import { type Guarded, guard } from './guard.ts'
+import type { Inlet, InletSink } from './inlet.ts'
 import { type OctetCounts, Outlet, type OutletSink } from './outlet.ts'
-import type { RawSink } from './tunnel.ts'
+import type { RawPeer, RawSink } from './tunnel.ts'
 
 /** What a client connection needs from the proxy it belongs to. */
 export interface DownstreamContext {
@@ -82,7 +83,7 @@ const MAX_PIPELINED = 64 * 1024
 const LINGER = 1000
 
 /** One client connection. */
-export class Downstream implements InletSink, OutletSink, BodySink, Watched {
+export class Downstream implements InletSink, OutletSink, BodySink, Watched, Guarded {
   deadline = NEVER
   /** the client's address, as text */
   readonly remoteAddress: string
@@ -114,15 +115,15 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
     this.#socket = socket
     this.remoteAddress = socket.remoteAddress ?? ''
     this.#inlet = inlet
-    this.#outlet = new Outlet(socket, context.buffers, context.counts, this, context.limits.sendTimeout)
+    this.#outlet = new Outlet(socket, context, this)
     this.#heads = new HeadReader(context.limits.maxHeadSize, true)
     this.#body = new BodyReader('ERR_BODY_MALFORMED', context.limits.maxHeadSize)
     // The first head has its own deadline from the start: a connection that says nothing is no idle keep-alive.
     this.deadline = context.deadlines.after(context.limits.headTimeout)
     context.deadlines.watch(this)
-    socket.on('end', () => this.#onEnd())
-    socket.on('error', (error) => this.#onGone(error))
-    socket.on('close', () => this.#onClose())
+    socket.on('end', () => guard(this, () => this.#onEnd()))
+    socket.on('error', (error) => guard(this, () => this.#onGone(error)))
+    socket.on('close', () => guard(this, () => this.#onClose()))
   }
 
   /** Whether the client cannot keep up with the response: whoever reads the upstream must pause. */
@@ -197,6 +198,12 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
    */
   fail(refusal: RefusalText): void {
     if (this.#state === 'closed' || this.#state === 'discarding') return
+    if (this.#responseComplete) {
+      // Only the rest of the request has failed: the response must not be lost with it.
+      this.#closing = true
+      this.#endExchange()
+      return
+    }
     if (this.#responseBegun || this.#state === 'tunnel') {
       this.abort()
       return
@@ -205,6 +212,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
     const close = this.#closing || !this.#body.complete || this.#state !== 'waiting' || !this.mayPersist
     this.#exchange = undefined
     this.#responseBegun = true
+    this.#responseComplete = true
     this.#outlet.text(refusal(close))
     this.#closing = close
     this.#body.begin({ kind: 'none' })
@@ -215,7 +223,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
   /** Ends the connection without another word. */
   abort(): void {
     this.#exchange = undefined
-    this.#socket.resetAndDestroy()
+    this.#outlet.reset()
   }
 
   /** Both messages are complete, or the connection ends. */
@@ -229,6 +237,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
     this.#state = 'idle'
     this.#responseBegun = false
     this.#responseComplete = false
+    this.octetsIn = 0
     this.deadline = this.#context.deadlines.after(this.#context.limits.keepAliveTimeout)
     this.proceed()
   }
@@ -270,7 +279,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
     if (this.#paused()) return
     if (this.#state === 'body') this.deadline = this.#context.deadlines.after(this.#context.limits.bodyTimeout)
     if (this.#kept.length < MAX_PIPELINED) this.#inlet.resume()
-    if (this.#inputEnded && this.#kept.length === 0) this.#onEnd()
+    if (this.#inputEnded) this.#onEnd()
   }
 
   /** Stops reading the request: what takes its body cannot keep up. */
@@ -303,7 +312,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
       }
       this.#exchange?.onRequestFlush()
     } catch (thrown) {
-      this.#refuse(asProxyError(thrown))
+      guard(this, () => this.#refuse(asProxyError(thrown)))
       at = end
     } finally {
       this.#receiving = false
@@ -340,9 +349,11 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
     const begun = this.#heads.begun
     const head = this.#heads.read(octets, start, end)
     if (head === 'incomplete') {
+      this.octetsIn += end - start
       if (!begun && this.#heads.begun) this.deadline = deadlines.after(limits.headTimeout)
       return end
     }
+    if (head === 'too-large') this.octetsIn += end - start
     if (head === 'too-large') throw this.#headTooLarge(octets, start, end)
     this.deadline = NEVER
     this.octetsIn = head.end - head.start
@@ -386,6 +397,14 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
 
   // ── failures, deadlines and the end ─────────────────────────────────────────────────────────────────────────
 
+  onUnforeseen(error: ProxyError): void {
+    this.#refuse(error)
+  }
+
+  giveUp(): void {
+    this.#socket.destroy()
+  }
+
   /** A failure of the request: the exchange is told and answers it; without one it is refused here. */
   #refuse(error: ProxyError): void {
     if (this.#exchange !== undefined) {
@@ -398,6 +417,10 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
   }
 
   onDeadline(): void {
+    guard(this, () => this.#onDeadline())
+  }
+
+  #onDeadline(): void {
     switch (this.#state) {
       case 'idle':
         if (this.#heads.begun) this.#refuse(new ProxyError('ERR_HEAD_TIMEOUT', 'the head did not come in time'))
@@ -414,37 +437,41 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
       case 'tunnel':
       case 'discarding':
       case 'closed':
-        this.#socket.destroy()
+        this.#end()
     }
   }
 
   onDrain(): void {
-    if (this.#tunnel !== undefined) this.#tunnel.onDrain()
-    else this.#exchange?.onClientDrain()
+    guard(this, () => {
+      if (this.#tunnel !== undefined) this.#tunnel.onDrain()
+      else this.#exchange?.onClientDrain()
+    })
   }
 
   onStalled(): void {
-    const error = new ProxyError('ERR_CLIENT_STALLED', 'the client took no octet for the whole send deadline')
-    this.#exchange?.onClientFailed(error)
-    this.#socket.destroy()
+    guard(this, () => {
+      const error = new ProxyError('ERR_CLIENT_STALLED', 'the client took no octet for the whole send deadline')
+      this.#exchange?.onClientFailed(error)
+      this.#end()
+    })
   }
 
   /** The client closed its side. Whether it still listens cannot be known; see docs/decisions/0003-half-close.md. */
   #onEnd(): void {
     this.#inputEnded = true
-    if (this.#kept.length > 0 && this.#state !== 'discarding') return // requests it sent before: proceed() comes back
+    const more = this.#kept.length > 0 // it sent that before: proceed() comes back
     switch (this.#state) {
       case 'idle':
-        this.#linger()
+        if (!more) this.#linger()
         return
       case 'body':
-        this.#onGone(new Error('the client closed the connection within a body'))
+        if (!more) this.#onGone(new Error('the client closed the connection within a body'))
         return
       case 'waiting':
         this.deadline = this.#context.deadlines.after(this.#context.limits.halfCloseTimeout)
         return
       case 'tunnel':
-        this.#tunnel?.onEnd()
+        if (!more) this.#tunnel?.onEnd()
         return
       case 'discarding':
       case 'closed':
@@ -458,7 +485,13 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
     exchange?.onClientFailed(new ProxyError('ERR_CLIENT_CLOSED', cause.message, { cause }))
     this.#tunnel?.onClosed()
     this.#tunnel = undefined
-    this.#socket.destroy()
+    this.#end()
+  }
+
+  /** Ends the connection: by RST when some of a response is missing, so that not even one without a length looks whole. */
+  #end(): void {
+    if (this.#outlet.pending || (this.#responseBegun && !this.#responseComplete)) this.#outlet.reset()
+    else this.#socket.destroy()
   }
 
   #onClose(): void {
@@ -475,12 +508,15 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
 
   /** The proxy shuts down: an idle connection ends now, a busy one with its response. */
   drain(): void {
-    if (this.#state === 'idle' && !this.#heads.begun) this.#socket.destroy()
+    if (this.#state !== 'idle' || this.#heads.begun) return
+    if (this.#outlet.pending) this.#linger()
+    else this.#socket.destroy()
   }
 
   /** Ends the connection whatever it is doing: the drain deadline has passed. */
   destroy(): void {
-    this.#socket.destroy()
+    if (this.#exchange !== undefined) this.#refuse(new ProxyError('ERR_DRAINED', 'the drain deadline has passed'))
+    this.#end()
   }
 
   // ── another protocol ────────────────────────────────────────────────────────────────────────────────────────
@@ -494,19 +530,9 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched {
     this.#outlet.text(head)
     this.#outlet.flush()
     return {
-      socket: this.#socket,
       outlet: this.#outlet,
       inlet: this.#inlet,
       proceed: () => this.proceed(),
     }
   }
-}
-
-/** One side of a tunnel. */
-export interface RawPeer {
-  readonly socket: Socket
-  readonly outlet: Outlet
-  readonly inlet: Inlet
-  /** Delivers what was kept from before there was a tunnel. */
-  proceed(): void
 }

@@ -3,6 +3,7 @@
 
 import type { Socket } from 'node:net'
 import type { Lease, Buffers } from './buffers.ts'
+import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
 
 /** Octets of pending writes from which on a socket counts as full, and emits 'drain' when it no longer is. */
 export const HIGH_WATER_MARK = 64 * 1024
@@ -25,33 +26,42 @@ export interface OctetCounts {
   octetsSent: number
 }
 
+/** What an outlet needs beside its socket. */
+export interface OutletContext {
+  readonly buffers: Buffers
+  readonly deadlines: Deadlines
+  readonly counts: OctetCounts
+  /** ms that a peer may take no octet while there is something to send */
+  readonly limits: { readonly sendTimeout: number }
+}
+
 /** Writes to one socket. */
-export class Outlet {
+export class Outlet implements Watched {
+  deadline = NEVER
   readonly #socket: Socket
-  readonly #buffers: Buffers
-  readonly #sendTimeout: number
-  readonly #counts: OctetCounts
+  readonly #context: OutletContext
+  readonly #sink: OutletSink
   /** octets sent so far */
   sent = 0
   #text = ''
   #full = false
-  /** {@link sent} when the current exchange began, as long as its first write has not succeeded */
+  /** what the kernel had taken when the send deadline was set; see {@link #taken} */
+  #takenBefore = 0
+  /** {@link sent} when the current exchange began */
   #mark = -1
   #unsent: string | undefined = undefined
+  /** the region that a pending write refers to; never more than one */
   #lease: Lease | undefined = undefined
 
-  /** @param sendTimeout ms that a peer may take no octet while there is something to send */
-  constructor(socket: Socket, buffers: Buffers, counts: OctetCounts, sink: OutletSink, sendTimeout: number) {
+  constructor(socket: Socket, context: OutletContext, sink: OutletSink) {
     this.#socket = socket
-    this.#buffers = buffers
-    this.#counts = counts
-    this.#sendTimeout = sendTimeout
+    this.#context = context
+    this.#sink = sink
     socket.on('drain', () => {
       if (!this.#full) return
       this.#settle()
       sink.onDrain()
     })
-    socket.on('timeout', () => sink.onStalled())
   }
 
   /** Whether the peer cannot keep up: whoever reads for this outlet must pause until {@link OutletSink.onDrain}. */
@@ -65,9 +75,15 @@ export class Outlet {
     this.#unsent = undefined
   }
 
-  /** All that was to be sent since {@link mark}, when its first write failed at once; otherwise undefined. */
+  /** All that was to be sent since {@link mark}, when the kernel refused the very first write; otherwise undefined. */
   get unsent(): string | undefined {
     return this.#unsent
+  }
+
+  /** Whether nothing can be sent any more, though word of that may still be on its way. */
+  get broken(): boolean {
+    // A write that the kernel refuses is noted at once, but destroys the socket only on the next tick.
+    return this.#socket.destroyed || this.#socket.errored !== null
   }
 
   /** Whether the kernel has not taken everything yet. */
@@ -88,11 +104,12 @@ export class Outlet {
       if (this.#text.length > SMALL) this.flush()
       return
     }
-    const lease = length >= LARGE ? this.#buffers.leaseOf(octets) : undefined
-    if (lease !== undefined) {
+    const lease = length >= LARGE ? this.#context.buffers.leaseOf(octets) : undefined
+    // While one region is referred to, pieces of another are copied: it may be another upstream's that answers next.
+    if (lease !== undefined && (this.#lease === undefined || this.#lease === lease)) {
       this.flush()
       this.#write(octets.subarray(start, end))
-      if (this.#socket.writableLength > 0 && this.#lease === undefined) {
+      if (this.pending && this.#lease === undefined) {
         this.#lease = lease // the pending write refers to it until 'drain'
         lease.writing++
       }
@@ -114,7 +131,15 @@ export class Outlet {
   /** Sends what waits, and then the end of the stream. */
   end(): void {
     this.flush()
-    this.#socket.end()
+    this.#socket.end(() => this.#settle()) // after this there is no 'drain'
+  }
+
+  /** Ends at once, by RST: the peer must not take what it got for all there is. */
+  reset(): void {
+    const { writableEnded, writableFinished } = this.#socket
+    // libuv refuses to reset a socket at the moment when it is shut down; by then everything has gone out.
+    if (writableEnded && !writableFinished && !this.pending) this.#socket.destroy()
+    else this.#socket.resetAndDestroy()
   }
 
   /** The socket has closed: nothing pending refers to anything any more. */
@@ -123,42 +148,67 @@ export class Outlet {
     this.#text = ''
   }
 
+  /** The send deadline: passed for a peer that has taken nothing since it was set, renewed for a slow one. */
+  onDeadline(): void {
+    const taken = this.#taken()
+    if (taken === this.#takenBefore) {
+      this.#sink.onStalled()
+      return
+    }
+    this.#takenBefore = taken
+    this.deadline = this.#context.deadlines.after(this.#context.limits.sendTimeout)
+  }
+
   /** Copies waiting text and piece into one buffer, since the piece is overwritten by the next read. */
   #writeCopy(octets: Buffer, start: number, end: number): void {
+    const { buffers } = this.#context
     const length = this.#text.length + end - start
-    const scratch = this.#buffers.scratch(length)
+    const scratch = buffers.scratch(length)
     const at = this.#text === '' ? 0 : scratch.write(this.#text, 0, 'latin1')
     this.#text = ''
     octets.copy(scratch, at, start, end)
     this.#write(scratch.subarray(0, length))
-    if (this.#socket.writableLength > 0) this.#buffers.abandonScratch()
+    if (this.pending) buffers.abandonScratch()
   }
 
-  /** Hands over to the kernel. A first write that fails at once is remembered: nothing of it has gone anywhere. */
+  /** Hands over to the kernel. What it refuses has not gone anywhere, not in part either. */
   #write(octets: string | Buffer): void {
-    if (this.#socket.destroyed) {
-      if (this.#unsent !== undefined) this.#unsent += latin1(octets)
-      return
+    if (!this.broken) {
+      if (typeof octets === 'string') this.#socket.write(octets, 'latin1')
+      else this.#socket.write(octets)
     }
-    if (typeof octets === 'string') this.#socket.write(octets, 'latin1')
-    else this.#socket.write(octets)
-    if (this.#socket.destroyed && this.#mark === this.sent) this.#unsent = latin1(octets)
-    this.sent += octets.length
-    this.#counts.octetsSent += octets.length
+    if (!this.broken) {
+      this.sent += octets.length
+      this.#context.counts.octetsSent += octets.length
+    } else if (this.#mark === this.sent) {
+      this.#unsent = (this.#unsent ?? '') + latin1(octets)
+    }
   }
 
   #look(): void {
-    if (this.#full || this.#socket.writableLength === 0 || !this.#socket.writableNeedDrain) return
+    if (this.#full || !this.pending || !this.#socket.writableNeedDrain) return
     this.#full = true
-    this.#socket.setTimeout(this.#sendTimeout)
+    // Not a timeout of the socket's, which each octet that the peer sends would renew.
+    this.#takenBefore = this.#taken()
+    this.deadline = this.#context.deadlines.after(this.#context.limits.sendTimeout)
+    this.#context.deadlines.watch(this)
   }
 
   #settle(): void {
-    if (this.#full) this.#socket.setTimeout(0)
+    if (this.#full) this.#context.deadlines.unwatch(this)
     this.#full = false
     if (this.#lease === undefined) return
-    this.#buffers.written(this.#lease)
+    this.#context.buffers.written(this.#lease)
     this.#lease = undefined
+  }
+
+  /**
+   * A number that changes when the kernel takes octets, and not when more are written. Node counts a pending write as
+   * one; how much of it has gone only the handle knows, which is not documented: without it, whole writes count.
+   */
+  #taken(): number {
+    const { _handle: handle } = this.#socket as unknown as { _handle?: { writeQueueSize?: number } | null }
+    return this.sent - this.#socket.writableLength - (handle?.writeQueueSize ?? 0)
   }
 }
 

@@ -43,6 +43,8 @@ export interface PoolContext {
   readonly limits: PoolLimits
   readonly onOpened: () => void
   readonly onClosed: () => void
+  /** a connection could not be made */
+  readonly onConnectFailed: (error: ProxyError) => void
 }
 
 /** A place in the queue. */
@@ -116,7 +118,7 @@ export class Pool {
    * @throws {ProxyError} `ERR_POOL_FULL` when the queue is full too
    */
   request(waiter: Waiter): void {
-    if (this.#open.size < this.#context.limits.poolSize) {
+    if (this.#hasRoom()) {
       this.#connect(waiter)
       return
     }
@@ -153,6 +155,14 @@ export class Pool {
     for (const connection of [...this.#open]) connection.destroy()
   }
 
+  /** Whether the origin may have another connection. One that has died takes up no room: a second try may need it. */
+  #hasRoom(): boolean {
+    let left = this.#context.limits.poolSize - this.#open.size
+    if (left > 0) return true
+    for (const connection of this.#open) if (connection.dead) left++
+    return left > 0
+  }
+
   #connect(waiter: Waiter | undefined): void {
     const connection = new Upstream(this.origin, this.#connectionContext)
     this.#open.add(connection)
@@ -185,6 +195,7 @@ export class Pool {
       const waiter = this.#connecting.get(connection)
       this.#connecting.delete(connection)
       const failure = error ?? new ProxyError('ERR_UPSTREAM_UNREACHABLE', 'the connection closed at once')
+      this.#context.onConnectFailed(failure)
       waiter?.onNoConnection(failure)
     } else {
       this.#context.onClosed()

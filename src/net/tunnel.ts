@@ -2,7 +2,8 @@
 
 import type { Deadlines, Watched } from './deadlines.ts'
 import { NEVER } from './deadlines.ts'
-import type { RawPeer } from './downstream.ts'
+import type { Inlet } from './inlet.ts'
+import type { Outlet } from './outlet.ts'
 
 /** Takes what one side of a tunnel has to say. */
 export interface RawSink {
@@ -15,6 +16,14 @@ export interface RawSink {
   onClosed(): void
 }
 
+/** One side of a tunnel. */
+export interface RawPeer {
+  readonly outlet: Outlet
+  readonly inlet: Inlet
+  /** Delivers what was kept from before there was a tunnel. */
+  proceed(): void
+}
+
 /** Joins two connections until both have ended. */
 export class Tunnel implements Watched {
   deadline: number
@@ -25,7 +34,10 @@ export class Tunnel implements Watched {
   #upstream: RawPeer | undefined = undefined
   #octetsIn = 0
   #octetsOut = 0
+  /** sides that closed their sending side */
   #ended = 0
+  /** sides that are gone */
+  #gone = 0
   #closed = false
 
   /**
@@ -90,10 +102,13 @@ export class Tunnel implements Watched {
       onEnd: () => {
         this.#ended++
         to()?.outlet.end()
-        if (this.#ended === 2) this.#close()
       },
       onDrain: () => to()?.inlet.resume(),
-      onClosed: () => this.#close(),
+      onClosed: () => {
+        this.#gone++
+        // Once both have ended each goes in its own time: the other may still be taking the last of it.
+        if (this.#ended < 2 || this.#gone === 2) this.#close()
+      },
     }
   }
 
@@ -102,11 +117,9 @@ export class Tunnel implements Watched {
     this.#closed = true
     this.deadline = NEVER
     this.#deadlines.unwatch(this)
-    // Both have ended in order: what is still pending goes out. Otherwise the other side must see that it was cut.
-    for (const peer of [this.#client, this.#upstream]) {
-      if (this.#ended === 2) peer?.socket.end(() => peer.socket.destroy())
-      else peer?.socket.destroy()
-    }
+    // Whoever is still there must see that it was cut off.
+    this.#client?.outlet.reset()
+    this.#upstream?.outlet.reset()
     this.#onClosed(this.#octetsIn, this.#octetsOut)
   }
 }

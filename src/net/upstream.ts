@@ -13,10 +13,10 @@ import { type ResponseHead, readResponse } from '../http/response.ts'
 import type { Origin } from '../http/route.ts'
 import type { Buffers } from './buffers.ts'
 import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
-import type { RawPeer } from './downstream.ts'
+import { type Guarded, guard } from './guard.ts'
 import { Inlet, type InletSink, type ReadPath } from './inlet.ts'
 import { HIGH_WATER_MARK, type OctetCounts, Outlet, type OutletSink } from './outlet.ts'
-import type { RawSink } from './tunnel.ts'
+import type { RawPeer, RawSink } from './tunnel.ts'
 
 /** What an upstream connection needs from the pool it belongs to. */
 export interface UpstreamContext {
@@ -59,7 +59,7 @@ export interface UpstreamExchange {
   onResponseFlush(): void
   /** The upstream takes octets again after it was full. */
   onUpstreamDrain(): void
-  /** The response will not come, or not wholly. `untouched`: not one octet of an answer had come. */
+  /** The response will not come, or not wholly. `untouched`: the connection closed before one octet of an answer. */
   onUpstreamFailed(error: ProxyError, untouched: boolean): void
 }
 
@@ -77,7 +77,7 @@ type State =
 const MAX_INTERIM = 32
 
 /** One connection to an origin. */
-export class Upstream implements InletSink, OutletSink, BodySink, Watched {
+export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guarded {
   deadline: number
   readonly origin: Origin
   /** how many exchanges it has carried to their end */
@@ -117,16 +117,16 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
       ...(context.readPath === 'shared' ? { onread: this.#inlet.onread } : {}),
     })
     this.#inlet.attach(this.#socket, context.readPath)
-    this.#outlet = new Outlet(this.#socket, context.buffers, context.counts, this, context.limits.sendTimeout)
+    this.#outlet = new Outlet(this.#socket, context, this)
     this.#heads = new HeadReader(context.limits.maxHeadSize, false)
     this.#body = new BodyReader('ERR_RESPONSE_MALFORMED', context.limits.maxHeadSize)
     this.#idleTimeout = context.limits.poolIdleTimeout
     this.deadline = context.deadlines.after(context.limits.connectTimeout)
     context.deadlines.watch(this)
-    this.#socket.on('connect', () => this.#onConnect())
-    this.#socket.on('end', () => this.#onEnd())
-    this.#socket.on('error', (error) => this.#onError(error))
-    this.#socket.on('close', () => this.#onClose())
+    this.#socket.on('connect', () => guard(this, () => this.#onConnect()))
+    this.#socket.on('end', () => guard(this, () => this.#onEnd()))
+    this.#socket.on('error', (error) => guard(this, () => this.#onError(error)))
+    this.#socket.on('close', () => guard(this, () => this.#onClose()))
   }
 
   /** Whether it has carried an exchange before: then it may be dying of old age unnoticed. */
@@ -146,7 +146,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
 
   /** Whether it has closed, though word of that may still be on its way. */
   get dead(): boolean {
-    return this.#socket.destroyed
+    return this.#outlet.broken
   }
 
   /**
@@ -179,15 +179,13 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
     this.#responseBegun = false
     this.#requestComplete = false
     this.#persistent = true
-    this.deadline = this.#context.deadlines.after(this.#context.limits.responseTimeout)
+    this.deadline = NEVER // nobody is expected to answer half a request
     this.#outlet.text(head)
   }
 
   /** Sends octets of the request body. */
   sendBody(octets: Buffer, start: number, end: number): void {
     this.#outlet.octets(octets, start, end)
-    // As long as the request moves, the upstream is not expected to answer.
-    if (this.#state === 'head') this.deadline = this.#context.deadlines.after(this.#context.limits.responseTimeout)
   }
 
   /** Takes text of the request body, such as a trailer section. */
@@ -204,7 +202,13 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
   endRequest(): void {
     this.#requestComplete = true
     this.#outlet.flush() // nothing more will come to keep it company
-    if (this.#state === 'sending') this.#endExchange()
+    this.#onRequestSent()
+  }
+
+  /** The last of the request is on its way, or has at last been taken. */
+  #onRequestSent(): void {
+    if (this.#state === 'head') this.deadline = this.#context.deadlines.after(this.#context.limits.responseTimeout)
+    else this.#endExchange()
   }
 
   /** The exchange is given up: the connection is somewhere within a message, so it ends. */
@@ -235,7 +239,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
       while (at < length && this.#state !== 'closed') at = this.#take(octets, at, length)
       this.#exchange?.onResponseFlush()
     } catch (thrown) {
-      this.#fail(asProxyError(thrown))
+      guard(this, () => this.#fail(asProxyError(thrown)))
     }
   }
 
@@ -312,16 +316,17 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
     this.deadline = NEVER
     const exchange = this.#exchange
     // Back to the pool first: the client's next request may already be here, and can use it.
-    if (this.#requestComplete) this.#endExchange()
+    this.#endExchange()
     exchange?.onResponseEnd()
   }
 
-  /** Both messages are complete: the connection is at a boundary (RFC 9112 §9.3). */
+  /** Once both messages are complete the connection is at a boundary (RFC 9112 §9.3). */
   #endExchange(): void {
-    if (this.#state !== 'sending') return
+    if (this.#state !== 'sending' || !this.#requestComplete) return
+    if (this.#outlet.full) return // onDrain() comes back: the upstream is still to get the rest of the request
     this.#exchange = undefined
     this.exchanges++
-    if (!this.#persistent || this.#socket.destroyed || this.#outlet.full) {
+    if (!this.#persistent || this.dead) {
       this.#socket.destroy()
       return
     }
@@ -342,6 +347,10 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
   }
 
   onDeadline(): void {
+    guard(this, () => this.#onDeadline())
+  }
+
+  #onDeadline(): void {
     switch (this.#state) {
       case 'connecting':
         this.#connectError = new ProxyError('ERR_CONNECT_TIMEOUT', `no connection to ${this.origin.authority} in time`)
@@ -362,19 +371,28 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
   }
 
   onDrain(): void {
-    if (this.#tunnel !== undefined) this.#tunnel.onDrain()
-    else this.#exchange?.onUpstreamDrain()
+    guard(this, () => this.#onDrain())
+  }
+
+  #onDrain(): void {
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.onDrain()
+      return
+    }
+    if (this.#requestComplete) this.#onRequestSent()
+    this.#exchange?.onUpstreamDrain()
   }
 
   onStalled(): void {
-    this.#fail(new ProxyError('ERR_RESPONSE_TIMEOUT', 'the upstream took no octet for the whole send deadline'))
+    const error = new ProxyError('ERR_RESPONSE_TIMEOUT', 'the upstream took no octet for the whole send deadline')
+    guard(this, () => this.#fail(error))
   }
 
   /** The upstream closed its side: the end of a body that has no other, or the end of the connection. */
   #onEnd(): void {
     switch (this.#state) {
       case 'body':
-        if (this.#body.untilClose) {
+        if (this.#body.untilClose && !this.#wasReset) {
           this.#body.end()
           this.#onResponseComplete(true)
           this.#exchange?.onResponseFlush()
@@ -386,7 +404,8 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
         this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the upstream closed before a whole response head'))
         return
       case 'tunnel':
-        this.#tunnel?.onEnd()
+        if (this.#wasReset) this.#socket.destroy()
+        else this.#tunnel?.onEnd()
         return
       case 'sending':
         this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the upstream closed before the request was complete'))
@@ -396,6 +415,15 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
       case 'closed':
         this.#socket.destroy()
     }
+  }
+
+  /**
+   * Whether the connection ended by RST although 'end' came: Node 20 reports a RST right behind octets like FIN, and a
+   * body without a length would look whole. After RST the kernel no longer knows a peer; nobody may ask for it before,
+   * since Node keeps the answer. Nor does it after FIN both ways: so once signet has sent its own, this cannot tell.
+   */
+  get #wasReset(): boolean {
+    return !this.#socket.writableEnded && this.#socket.remoteAddress === undefined
   }
 
   #onError(error: Error): void {
@@ -408,10 +436,18 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
     this.#fail(new ProxyError(code, error.message, { cause: error }))
   }
 
+  onUnforeseen(error: ProxyError): void {
+    this.#fail(error)
+  }
+
+  giveUp(): void {
+    this.#socket.destroy()
+  }
+
   /** The exchange on it cannot go on, and nor can the connection. */
   #fail(error: ProxyError): void {
     const exchange = this.#exchange
-    const untouched = !this.#responseBegun
+    const untouched = error.code === 'ERR_UPSTREAM_CLOSED' && !this.#responseBegun
     this.#exchange = undefined
     this.#socket.destroy()
     exchange?.onUpstreamFailed(error, untouched)
@@ -447,7 +483,6 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched {
     this.#exchange = undefined
     this.deadline = NEVER
     return {
-      socket: this.#socket,
       outlet: this.#outlet,
       inlet: this.#inlet,
       proceed: () => {
