@@ -191,11 +191,12 @@ for (const [accept, html, why] of ACCEPTS) {
     assert.is(prefersHtml(accept), html))
 }
 
-test('a hostile Accept of 64 KiB is read within 100 ms', () => {
+test('a hostile Accept of 64 KiB is read within 100 ms of CPU time', () => {
   for (const unit of ['"', ',', ';', 'q=', '"\\', 'text/html;q="', ' ']) {
-    const before = performance.now()
+    const before = process.cpuUsage() // not wall time, which other processes take their share of
     prefersHtml(unit.repeat(65_536 / unit.length))
-    assert.ok(performance.now() - before < 100, JSON.stringify(unit))
+    const { user, system } = process.cpuUsage(before)
+    assert.ok(user + system < 100_000, `${JSON.stringify(unit)}: ${user + system} µs`)
   }
 })
 
