@@ -2,6 +2,7 @@
 
 import { readConfig } from '../../src/config.ts'
 import { DEMO_SECRET, readHmacKey } from '../../src/jwt/keys.ts'
+import { exchangeFields } from '../../src/log.ts'
 import { createProxy, type Proxy } from '../../src/proxy.ts'
 import { eventually, RawUpstream, Wire } from './wire.ts'
 
@@ -51,7 +52,14 @@ export async function startStand(env: Record<string, string> = {}): Promise<Stan
   }
   const origin = config.upstream
   if (origin === undefined) throw new Error('the stand always has an upstream')
-  const proxy = createProxy({ config, origin, key: KEY, version: '0.0.0-test', logger })
+  const proxy = createProxy({
+    config,
+    origin,
+    key: KEY,
+    version: '0.0.0-test',
+    logger,
+    logExchange: (record, subject) => logger.info(exchangeFields(record, subject)),
+  })
   const { port, adminPort } = await proxy.listen()
   const clients: Wire[] = []
   return {

@@ -44,15 +44,18 @@ export class Wire {
   #octets = Buffer.alloc(0)
   #ending: Ending | undefined = undefined
   #waiting: (() => void)[] = []
+  #sink: ((piece: Buffer) => void) | undefined = undefined
 
   constructor(socket: Socket) {
     this.socket = socket
     socket.on('data', (piece) => {
-      this.#octets = Buffer.concat([this.#octets, piece])
+      if (this.#sink !== undefined) this.#sink(piece)
+      else this.#octets = Buffer.concat([this.#octets, piece])
       this.#wake()
     })
     socket.on('end', () => {
-      this.#ending ??= 'fin'
+      // Node 20 reports a RST right behind octets as the end; but then the kernel no longer knows the peer.
+      this.#ending ??= socket.remoteAddress === undefined && !socket.writableEnded ? 'reset' : 'fin'
       this.#wake()
     })
     socket.on('error', () => {
@@ -81,6 +84,23 @@ export class Wire {
   /** How the peer ended the connection, if it has. */
   get ending(): Ending | undefined {
     return this.#ending
+  }
+
+  /** From here on octets go to `sink` as they come, and are not kept; what was not taken goes first. */
+  divert(sink: (piece: Buffer) => void): void {
+    this.#sink = sink
+    if (this.#octets.length > 0) sink(this.#cut(this.#octets.length))
+  }
+
+  /** Octets are kept again, behind `octets`, which nobody took. */
+  keep(octets: Buffer): void {
+    this.#sink = undefined
+    this.#octets = Buffer.concat([this.#octets, octets])
+  }
+
+  /** Resolves once `condition` holds, looked at whenever something comes; fails when the connection ends before. */
+  when(condition: () => boolean, what: string | (() => string), ms = PATIENCE): Promise<void> {
+    return this.#until(condition, what, ms)
   }
 
   /** Sends octets; text is latin1. */
@@ -176,14 +196,15 @@ export class Wire {
     return taken
   }
 
-  async #until(condition: () => boolean, what: string, ms: number): Promise<void> {
+  async #until(condition: () => boolean, what: string | (() => string), ms: number): Promise<void> {
+    const wanted = () => `${typeof what === 'string' ? what : what()}; got ${this.#show()}`
     const promise = (async () => {
       while (!condition()) {
-        if (this.#ending !== undefined) throw new Error(`${this.#ending} before ${what}; got ${this.#show()}`)
+        if (this.#ending !== undefined) throw new Error(`${this.#ending} before ${wanted()}`)
         await new Promise<void>((resolve) => this.#waiting.push(resolve))
       }
     })()
-    await within(promise, () => `${what}; got ${this.#show()}`, ms)
+    await within(promise, wanted, ms)
   }
 
   #show(): string {
@@ -252,6 +273,16 @@ export class RawUpstream {
     this.#server.on('connection', () => {
       const wire = this.#accepted.shift()
       if (wire !== undefined) void loop(wire)
+    })
+  }
+
+  /** Lets `play` have every connection that comes and that nobody has accepted; it may fail when that ends. */
+  onConnection(play: (wire: Wire) => Promise<void>): void {
+    const begin = (wire: Wire) => void play(wire).catch(() => wire.destroy())
+    for (const wire of this.#accepted.splice(0)) begin(wire)
+    this.#server.on('connection', () => {
+      const wire = this.#accepted.shift()
+      if (wire !== undefined) begin(wire)
     })
   }
 
