@@ -263,10 +263,14 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     const upstream = this.#upstream
     // A request that is not through yet goes on being relayed, unless the client's connection ends with the response.
     if (this.#requestEnded || this.#closes) this.#letGo()
-    if (!this.#requestEnded && this.#closes) upstream?.abort()
-    this.#client.flush()
-    this.#record(undefined) // before finish(), which may begin the next request
-    this.#client.finish()
+    try {
+      if (!this.#requestEnded && this.#closes) upstream?.abort()
+      this.#client.flush()
+      this.#record(undefined) // before finish(), which may begin the next request
+      this.#client.finish()
+    } catch (thrown) {
+      this.#fail(unforeseen(thrown)) // the upstream connection is done with us: nobody else would
+    }
   }
 
   onResponseFlush(): void {
@@ -375,11 +379,20 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
 
   /** Ends the exchange on both sides: the client is answered, or cut off when its response has begun. */
   #fail(error: ProxyError): void {
-    if (this.#phase === 'acquiring') this.#stages.pool.cancel(this)
-    this.#phase = 'over'
+    const phase = this.#phase
     const upstream = this.#upstream
-    this.#upstream = undefined
-    upstream?.abort()
+    this.#letGo()
+    try {
+      if (phase === 'acquiring') this.#stages.pool.cancel(this)
+      upstream?.abort()
+      this.#tell(error)
+    } catch {
+      this.#client.abort() // whatever went wrong in telling it: the client must not wait for what will not come
+    }
+  }
+
+  /** Tells the client of the failure, if there is one left to tell, and whoever keeps count. */
+  #tell(error: ProxyError): void {
     const { status } = FAILURES[error.code]
     if (status === 499) {
       this.#record(error)

@@ -42,6 +42,7 @@ export class Deadlines {
   watch(watched: Watched): void {
     this.#watched.add(watched)
     if (this.#timer !== undefined) return
+    this.#now = this.#clock()
     // Never what keeps a process alive: the sockets are.
     this.#timer = setInterval(() => this.#sweep(), TICK).unref()
   }

@@ -260,12 +260,8 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
   /** Takes in a piece from the socket. */
   onPiece(octets: Buffer, length: number): void {
     this.#context.counts.octetsReceived += length
-    if (this.#kept.length > 0) {
-      this.#keep(octets, 0, length)
-      return
-    }
-    const read = this.#receive(octets, 0, length)
-    if (read < length) this.#keep(octets, read, length)
+    const read = this.#kept.length > 0 ? 0 : this.#receive(octets, 0, length)
+    if (read < length) guard(this, () => this.#keep(octets, read, length))
   }
 
   /** Goes on with what was kept and then with the socket: the exchange can take octets, or is over. */
@@ -496,13 +492,14 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
 
   #onClose(): void {
     if (this.#state === 'closed') return
-    this.#onGone(new Error('the connection closed'))
     this.#state = 'closed'
     this.deadline = NEVER
     this.#kept.clear()
     this.#inlet.detach()
     this.#outlet.detach()
     this.#context.deadlines.unwatch(this)
+    // Its own house first: whatever those who are told now may do, nothing of it is left behind.
+    guard(this, () => this.#onGone(new Error('the connection closed')))
     this.#context.onClosed(this)
   }
 

@@ -1,6 +1,7 @@
 // Accepts client connections, within their number, and lets them end in order. In: address and port. Out: Downstreams.
 
 import { type AddressInfo, createServer, type OnReadOpts, type Server, Socket } from 'node:net'
+import { asProxyError } from '../errors.ts'
 import { Downstream, type DownstreamContext } from './downstream.ts'
 import { Inlet, type InletSink, type ReadPath } from './inlet.ts'
 import { HIGH_WATER_MARK } from './outlet.ts'
@@ -30,7 +31,7 @@ export class Listener {
     this.#downstreamContext = { ...context.downstream, onClosed: (connection) => this.#onClosed(connection) }
     this.#server = createServer(
       { allowHalfOpen: true, noDelay: true, pauseOnConnect: context.readPath === 'shared' },
-      (socket) => this.#onAccepted(socket),
+      (socket) => this.#accept(socket),
     )
     this.#server.maxConnections = context.maxConnections
     this.#server.on('drop', () => context.onDropped())
@@ -72,6 +73,15 @@ export class Listener {
   destroy(): void {
     this.#server.close()
     for (const connection of this.#connections) connection.destroy()
+  }
+
+  #accept(accepted: Socket): void {
+    try {
+      this.#onAccepted(accepted)
+    } catch (thrown) {
+      accepted.destroy()
+      this.#context.onError(asProxyError(thrown))
+    }
   }
 
   #onAccepted(accepted: Socket): void {

@@ -109,7 +109,7 @@ export class Outlet implements Watched {
     if (lease !== undefined && (this.#lease === undefined || this.#lease === lease)) {
       this.flush()
       this.#write(octets.subarray(start, end))
-      if (this.pending && this.#lease === undefined) {
+      if (this.pending && !this.broken && this.#lease === undefined) {
         this.#lease = lease // the pending write refers to it until 'drain'
         lease.writing++
       }

@@ -4,6 +4,7 @@
 import { ProxyError } from '../errors.ts'
 import type { Origin } from '../http/route.ts'
 import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
+import { guard } from './guard.ts'
 import { Upstream, type UpstreamContext } from './upstream.ts'
 
 /** Who asked for a connection and waits. */
@@ -174,7 +175,7 @@ export class Pool {
     if (this.#connecting.has(connection)) {
       waiter = this.#connecting.get(connection)
       this.#connecting.delete(connection)
-      this.#context.onOpened()
+      guard(connection, () => this.#context.onOpened())
     }
     waiter ??= this.#nextInQueue()
     if (waiter !== undefined) {

@@ -2,6 +2,7 @@
 
 import type { Deadlines, Watched } from './deadlines.ts'
 import { NEVER } from './deadlines.ts'
+import { type Guarded, guard } from './guard.ts'
 import type { Inlet } from './inlet.ts'
 import type { Outlet } from './outlet.ts'
 
@@ -25,7 +26,7 @@ export interface RawPeer {
 }
 
 /** Joins two connections until both have ended. */
-export class Tunnel implements Watched {
+export class Tunnel implements Watched, Guarded {
   deadline: number
   readonly #deadlines: Deadlines
   readonly #timeout: number
@@ -80,12 +81,16 @@ export class Tunnel implements Watched {
   }
 
   onDeadline(): void {
+    guard(this, () => this.#close())
+  }
+
+  onUnforeseen(): void {
     this.#close()
   }
 
-  /** Ends both sides at once. */
-  destroy(): void {
-    this.#close()
+  giveUp(): void {
+    this.#client?.outlet.reset()
+    this.#upstream?.outlet.reset()
   }
 
   #side(to: () => RawPeer | undefined, from: () => RawPeer | undefined, count: (octets: number) => void): RawSink {
@@ -118,8 +123,7 @@ export class Tunnel implements Watched {
     this.deadline = NEVER
     this.#deadlines.unwatch(this)
     // Whoever is still there must see that it was cut off.
-    this.#client?.outlet.reset()
-    this.#upstream?.outlet.reset()
+    this.giveUp()
     this.#onClosed(this.#octetsIn, this.#octetsOut)
   }
 }

@@ -459,14 +459,18 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     const error = wasConnecting
       ? (this.#connectError ?? new ProxyError('ERR_UPSTREAM_UNREACHABLE', 'the connection closed at once'))
       : undefined
-    if (this.#exchange !== undefined) this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the connection closed'))
-    this.#tunnel?.onClosed()
+    const tunnel = this.#tunnel
     this.#tunnel = undefined
     this.#state = 'closed'
     this.deadline = NEVER
     this.#inlet.detach()
     this.#outlet.detach()
     this.#context.deadlines.unwatch(this)
+    // Its own house first: whatever those who are told now may do, nothing of it is left behind.
+    guard(this, () => {
+      if (this.#exchange !== undefined) this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the connection closed'))
+      tunnel?.onClosed()
+    })
     this.#context.onClosed(this, error)
   }
 
