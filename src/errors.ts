@@ -29,7 +29,6 @@ export const FAILURES = {
   ERR_LOOP: { status: 508, side: 'downstream', title: 'The request has already been through this proxy.' },
 
   ERR_INTERNAL: { status: 500, side: 'signet', title: 'The proxy failed.' },
-  ERR_TOO_MANY_CONNECTIONS: { status: 503, side: 'signet', title: 'Too many connections.' },
   ERR_POOL_FULL: { status: 503, side: 'signet', title: 'The upstream is at its limit.' },
   ERR_POOL_TIMEOUT: { status: 503, side: 'signet', title: 'No connection to the upstream came free in time.' },
   ERR_DRAINED: { status: 503, side: 'signet', title: 'The proxy is shutting down.' },

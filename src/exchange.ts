@@ -401,6 +401,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     if (this.#status === 0) this.#status = status
     const { date } = this.#stages
     this.#client.fail((close) => {
+      this.#status = status // though a response had begun: it was taken back
       const text = writeRefusal(error, this.#id, date(), close, this.#head.method !== 'HEAD')
       this.#record(error, text.length) // before it is sent, since the next request may begin then
       return text

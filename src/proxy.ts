@@ -151,7 +151,7 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
       onRefused: (error, client) => {
         const id = nextRequestId()
         return (close) => {
-          const text = writeRefusal(error, id, date(), close, true)
+          const text = writeRefusal(error, id, date(), close, !client.asksForHead)
           observer.onStarted()
           observer.onFinished(refusedRecord(id, client, error, text.length))
           return text

@@ -45,8 +45,5 @@ export const QUERY = octetSet("-._~!$&'()*+,;=:@%/?|[]^`{}\\", '09', 'az', 'AZ')
  */
 export const HOST = octetSet('-._~', '09', 'az', 'AZ')
 
-/** The inside of an IP literal's brackets (RFC 3986 §3.2.2). */
-export const IPV6 = octetSet(':.', '09', 'af', 'AF')
-
 /** Decimal digits. */
 export const DIGIT = octetSet('', '09')

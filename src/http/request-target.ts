@@ -1,7 +1,7 @@
 // The four forms of a request-target (RFC 9112 §3.2). In: method and target as received. Out: what is forwarded.
 
 import { ProxyError } from '../errors.ts'
-import { allIn, DIGIT, HOST, IPV6, PATH, QUERY } from './octets.ts'
+import { allIn, DIGIT, HOST, PATH, QUERY } from './octets.ts'
 
 /** A request-target, taken apart. */
 export interface RequestTarget {
@@ -56,6 +56,9 @@ function firstOf(target: string, start: number): number {
   return target.length
 }
 
+/** A percent sign that begins no percent-encoding: readers decode it in different ways (RFC 3986 §2.1). */
+const STRAY_PERCENT = /%(?![0-9A-Fa-f]{2})/
+
 /** Path and optional query from `start` on, checked octet by octet. */
 function checkOriginForm(target: string, start: number): string {
   let at = start
@@ -64,6 +67,9 @@ function checkOriginForm(target: string, start: number): string {
     if (target.charCodeAt(at) !== 0x3f || !allIn(QUERY, target, at + 1, target.length)) {
       throw new ProxyError('ERR_TARGET_MALFORMED', 'an octet that no path or query may contain')
     }
+  }
+  if (target.includes('%') && STRAY_PERCENT.test(target)) {
+    throw new ProxyError('ERR_TARGET_MALFORMED', 'a percent sign that encodes nothing')
   }
   return start === 0 ? target : target.slice(start)
 }
@@ -76,7 +82,7 @@ export function isAuthority(text: string): boolean {
   let hostEnd: number
   if (text.charCodeAt(0) === 0x5b) {
     const close = text.indexOf(']')
-    if (close < 3 || !allIn(IPV6, text, 1, close)) return false
+    if (close === -1 || !isIPv6(text.slice(1, close))) return false
     hostEnd = close + 1
   } else {
     const colon = text.indexOf(':')
@@ -87,4 +93,18 @@ export function isAuthority(text: string): boolean {
   const digits = text.length - hostEnd - 1
   if (text.charCodeAt(hostEnd) !== 0x3a || digits < 1 || digits > 5) return false
   return allIn(DIGIT, text, hostEnd + 1, text.length) && Number(text.slice(hostEnd + 1)) <= 65_535
+}
+
+const GROUP = /^[0-9A-Fa-f]{1,4}$/
+const IPV4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}$/
+
+/** Eight groups of 16 bits; one run of zeros may be left out, and the last two may be an IPv4 address (RFC 4291 §2.2). */
+function isIPv6(text: string): boolean {
+  const halves = text.split('::')
+  if (halves.length > 2) return false
+  const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')))
+  const last = groups.at(-1)
+  if (last !== undefined && IPV4.test(last) && !text.endsWith('::')) groups.splice(-1, 1, '0', '0')
+  if (!groups.every((group) => GROUP.test(group))) return false
+  return halves.length === 2 ? groups.length < 8 : groups.length === 8
 }

@@ -6,8 +6,9 @@ import { asProxyError, ProxyError } from '../errors.ts'
 import { BodyReader, type BodySink } from '../http/body-reader.ts'
 import type { FieldRules } from '../http/forward-fields.ts'
 import { ForwardingLines } from '../http/forwarding.ts'
-import { HeadReader } from '../http/head-reader.ts'
+import { HeadReader, type WholeHead } from '../http/head-reader.ts'
 import { OctetStore } from '../http/octet-store.ts'
+import { SP } from '../http/octets.ts'
 import type { HeadParser } from '../http/parser.ts'
 import { type RequestHead, readRequest } from '../http/request.ts'
 import type { Buffers } from './buffers.ts'
@@ -103,6 +104,10 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
   #forwarding: ForwardingLines | undefined = undefined
   #receiving = false
   #responseBegun = false
+  /** octets sent before the head of the response was taken: if it has not left, it can be taken back */
+  #sentBefore = -1
+  /** whether the last head asks for no body in its answer, read or not (RFC 9110 §9.3.2) */
+  #asksForHead = false
   #responseComplete = false
   /** whether the connection ends with the current response */
   #closing = false
@@ -148,6 +153,11 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     return this.#forwarding
   }
 
+  /** Whether an answer to the last request, read or not, has no body (RFC 9110 §9.3.2). */
+  get asksForHead(): boolean {
+    return this.#asksForHead
+  }
+
   /** Whether the last octet of the request has come. */
   get requestComplete(): boolean {
     return this.#body.complete
@@ -165,6 +175,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
   sendHead(text: string, close: boolean): void {
     this.#responseBegun = true
     this.#closing = close
+    this.#sentBefore = this.#outlet.sent
     this.#outlet.text(text)
   }
 
@@ -203,6 +214,10 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
       this.#closing = true
       this.#endExchange()
       return
+    }
+    if (this.#responseBegun && this.#sentBefore === this.#outlet.sent) {
+      this.#outlet.drop() // the response went wrong in the read that brought its head: nothing of it has left
+      this.#responseBegun = false
     }
     if (this.#responseBegun || this.#state === 'tunnel') {
       this.abort()
@@ -353,6 +368,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     if (head === 'too-large') throw this.#headTooLarge(octets, start, end)
     this.deadline = NEVER
     this.octetsIn = head.end - head.start
+    this.#asksForHead = asksForHead(head)
     const request = readRequest(parser.parseRequest(head.octets, head.start, head.end), rules, limits.maxTargetSize)
     this.#body.begin(request.framing)
     this.#state = this.#body.complete ? 'waiting' : 'body'
@@ -532,4 +548,12 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
       proceed: () => this.proceed(),
     }
   }
+}
+
+/** The octets of `HEAD`, as a number. */
+const HEAD = 0x48454144
+
+/** Whether a head begins with `HEAD` and a blank, which is looked at before it is known whether it can be read. */
+function asksForHead({ octets, start, end }: WholeHead): boolean {
+  return end - start > 4 && octets.readUInt32BE(start) === HEAD && octets[start + 4] === SP
 }

@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net'
 import type { Lease, Buffers } from './buffers.ts'
 import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
+import type { PatientSocket } from './patient-socket.ts'
 
 /** Octets of pending writes from which on a socket counts as full, and emits 'drain' when it no longer is. */
 export const HIGH_WATER_MARK = 64 * 1024
@@ -82,8 +83,9 @@ export class Outlet implements Watched {
 
   /** Whether nothing can be sent any more, though word of that may still be on its way. */
   get broken(): boolean {
-    // A write that the kernel refuses is noted at once, but destroys the socket only on the next tick.
-    return this.#socket.destroyed || this.#socket.errored !== null
+    // A write that the kernel refuses is noted at once, but destroys the socket only later.
+    const { refused } = this.#socket as Partial<PatientSocket> // only sockets to upstreams are patient
+    return refused === true || this.#socket.destroyed || this.#socket.errored !== null
   }
 
   /** Whether the kernel has not taken everything yet. */
@@ -117,6 +119,11 @@ export class Outlet implements Watched {
       this.#writeCopy(octets, start, end)
     }
     this.#look()
+  }
+
+  /** Drops the text that still waits for company. */
+  drop(): void {
+    this.#text = ''
   }
 
   /** Sends the text that still waits for company. Called at the end of each read. */

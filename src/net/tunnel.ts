@@ -78,6 +78,8 @@ export class Tunnel implements Watched, Guarded {
     this.deadline = this.#deadlines.after(this.#timeout)
     upstream.proceed()
     client.proceed()
+    // Going on with what was kept is going on with reading, which the other side may not be ready for.
+    if (upstream.outlet.full) client.inlet.pause()
   }
 
   onDeadline(): void {

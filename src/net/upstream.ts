@@ -1,7 +1,7 @@
 // One upstream connection. In: requests to send, octets of responses. Out: responses, to the exchange that asked.
 // It knows whether it is provably between messages; only then does the pool see it again.
 
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { asProxyError, ProxyError } from '../errors.ts'
 import { BodyReader, type BodySink } from '../http/body-reader.ts'
 import type { FieldRules } from '../http/forward-fields.ts'
@@ -16,6 +16,7 @@ import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
 import { type Guarded, guard } from './guard.ts'
 import { Inlet, type InletSink, type ReadPath } from './inlet.ts'
 import { HIGH_WATER_MARK, type OctetCounts, Outlet, type OutletSink } from './outlet.ts'
+import { PatientSocket } from './patient-socket.ts'
 import type { RawPeer, RawSink } from './tunnel.ts'
 
 /** What an upstream connection needs from the pool it belongs to. */
@@ -107,15 +108,12 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     this.origin = origin
     this.#context = context
     this.#inlet = new Inlet(context.buffers, this)
-    this.#socket = connect({
-      host: origin.host,
-      port: origin.port,
-      noDelay: true,
+    this.#socket = new PatientSocket({
       allowHalfOpen: true,
-      // Passed on to the stream by net.connect, though its types do not say so.
-      ...({ writableHighWaterMark: HIGH_WATER_MARK } as object),
+      // Taken by net.Socket, though its types do not say so.
+      ...({ noDelay: true, writableHighWaterMark: HIGH_WATER_MARK } as object),
       ...(context.readPath === 'shared' ? { onread: this.#inlet.onread } : {}),
-    })
+    }).connect({ host: origin.host, port: origin.port })
     this.#inlet.attach(this.#socket, context.readPath)
     this.#outlet = new Outlet(this.#socket, context, this)
     this.#heads = new HeadReader(context.limits.maxHeadSize, false)

@@ -4,7 +4,6 @@ import {
   allIn,
   DIGIT,
   HOST,
-  IPV6,
   type OctetSet,
   octetSet,
   PATH,
@@ -23,7 +22,6 @@ for (const [what, set, members] of [
     /[\w\-.~!$&'()*+,;=:@%/?|[\]^`{}\\]/,
   ],
   ['a host name is made of unreserved octets (RFC 3986 §2.3)', HOST, /[\w\-.~]/],
-  ['an IPv6 address is made of hex digits, colons and dots', IPV6, /[0-9A-Fa-f:.]/],
   ['a decimal digit is 0 to 9 and nothing else', DIGIT, /[0-9]/],
 ] as const satisfies readonly (readonly [string, OctetSet, RegExp])[]) {
   test(what, () => {

@@ -106,7 +106,8 @@ export async function pour(wire: Wire, octets: Octets, length: number, options: 
       const piece = octets.slice(done, end - done)
       done += piece.length
       if (!wire.socket.write(piece)) await drained(wire, patience)
-      if (wire.socket.destroyed) throw new Error(`the connection was closed after ${done} of ${length} octets`)
+      if (wire.socket.destroyed)
+        throw new Error(`the connection was closed after ${done} of ${length} octets`)
     }
   }
 }
@@ -155,14 +156,19 @@ export async function checked(
     wire.socket.pause()
     setTimeout(() => wire.socket.resume(), rest)
   })
-  await wire.when(() => check.received === length, () => `${length} octets, with ${check.received} of them`, patience)
+  await wire.when(
+    () => check.received === length,
+    () => `${length} octets, with ${check.received} of them`,
+    patience,
+  )
   wire.keep(Buffer.concat(behind))
   expectWhole(check, length)
 }
 
 /** Fails unless exactly `length` octets have come and all were right. */
 export function expectWhole(check: Check, length: number): void {
-  if (check.wrong !== undefined) throw new Error(`wrong octets at or behind offset ${check.wrong} of ${length}`)
+  if (check.wrong !== undefined)
+    throw new Error(`wrong octets at or behind offset ${check.wrong} of ${length}`)
   if (check.received !== length) throw new Error(`expected ${length} octets, got ${check.received}`)
 }
 

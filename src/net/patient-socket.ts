@@ -1,0 +1,34 @@
+// A socket to an upstream. When the kernel refuses a write, the upstream is gone; but what it said before that, such as
+// an early 413, may lie unread in the kernel, and Node would close the socket over it.
+
+import { Socket } from 'node:net'
+
+type Written = (error?: Error | null) => void
+
+/** A socket that is still read for a moment after a write was refused. */
+export class PatientSocket extends Socket {
+  /** whether a write was refused: nothing can be sent any more */
+  refused = false
+  #written: Written | undefined = undefined
+
+  override _write(piece: unknown, encoding: BufferEncoding, written: Written): void {
+    this.#written = written
+    super._write(piece, encoding, this.#onWritten)
+  }
+
+  override _writev(pieces: { chunk: unknown; encoding: BufferEncoding }[], written: Written): void {
+    this.#written = written
+    super._writev?.(pieces, this.#onWritten)
+  }
+
+  /** One for all writes, since the stream waits for one before it begins the next. */
+  readonly #onWritten: Written = (error) => {
+    const written = this.#written
+    if (error) {
+      this.refused = true
+      // Whatever there is to read is read in this turn of the event loop, or in the next.
+      setImmediate(() => setImmediate(() => this.destroy(error)))
+    }
+    written?.()
+  }
+}
