@@ -45,4 +45,4 @@ await measure('the line alone', () => {
 await measure('spelled out and written', () => log.exchange(record, 'username'))
 await measure('pino, same members', () => log.logger.info(exchangeFields(record, 'username')))
 if (length === 0) throw new Error('nothing was measured')
-log.flush()
+await log.close()

@@ -25,20 +25,44 @@ export const FAILURES = {
   ERR_METHOD_UNKNOWN: { status: 501, side: 'downstream', title: 'This method is not known here.' },
   ERR_CONNECT_UNSUPPORTED: { status: 501, side: 'downstream', title: 'CONNECT is not supported.' },
   ERR_CODING_UNKNOWN: { status: 501, side: 'downstream', title: 'This transfer coding is not known here.' },
-  ERR_VERSION_UNSUPPORTED: { status: 505, side: 'downstream', title: 'Only HTTP/1.0 and HTTP/1.1 are spoken here.' },
+  ERR_VERSION_UNSUPPORTED: {
+    status: 505,
+    side: 'downstream',
+    title: 'Only HTTP/1.0 and HTTP/1.1 are spoken here.',
+  },
   ERR_LOOP: { status: 508, side: 'downstream', title: 'The request has already been through this proxy.' },
 
   ERR_INTERNAL: { status: 500, side: 'signet', title: 'The proxy failed.' },
   ERR_POOL_FULL: { status: 503, side: 'signet', title: 'The upstream is at its limit.' },
-  ERR_POOL_TIMEOUT: { status: 503, side: 'signet', title: 'No connection to the upstream came free in time.' },
+  ERR_POOL_TIMEOUT: {
+    status: 503,
+    side: 'signet',
+    title: 'No connection to the upstream came free in time.',
+  },
   ERR_DRAINED: { status: 503, side: 'signet', title: 'The proxy is shutting down.' },
 
   ERR_UPSTREAM_UNREACHABLE: { status: 502, side: 'upstream', title: 'The upstream cannot be reached.' },
   ERR_UPSTREAM_CLOSED: { status: 502, side: 'upstream', title: 'The upstream closed before it answered.' },
-  ERR_RESPONSE_MALFORMED: { status: 502, side: 'upstream', title: 'The response of the upstream is malformed.' },
-  ERR_RESPONSE_AMBIGUOUS: { status: 502, side: 'upstream', title: 'The response of the upstream is ambiguous.' },
-  ERR_RESPONSE_TOO_LARGE: { status: 502, side: 'upstream', title: 'The response head of the upstream is too large.' },
-  ERR_RESPONSE_CUT_SHORT: { status: 502, side: 'upstream', title: 'The response of the upstream was cut short.' },
+  ERR_RESPONSE_MALFORMED: {
+    status: 502,
+    side: 'upstream',
+    title: 'The response of the upstream is malformed.',
+  },
+  ERR_RESPONSE_AMBIGUOUS: {
+    status: 502,
+    side: 'upstream',
+    title: 'The response of the upstream is ambiguous.',
+  },
+  ERR_RESPONSE_TOO_LARGE: {
+    status: 502,
+    side: 'upstream',
+    title: 'The response head of the upstream is too large.',
+  },
+  ERR_RESPONSE_CUT_SHORT: {
+    status: 502,
+    side: 'upstream',
+    title: 'The response of the upstream was cut short.',
+  },
   ERR_CONNECT_TIMEOUT: { status: 504, side: 'upstream', title: 'The upstream did not accept in time.' },
   ERR_RESPONSE_TIMEOUT: { status: 504, side: 'upstream', title: 'The upstream did not answer in time.' },
   ERR_RESPONSE_STALLED: { status: 504, side: 'upstream', title: 'The response of the upstream stalled.' },
@@ -74,7 +98,9 @@ export class ProxyError extends Error {
 /** Narrows what was caught to a {@link ProxyError}; anything unforeseen becomes `ERR_INTERNAL` with its cause. */
 export function asProxyError(error: unknown): ProxyError {
   if (error instanceof ProxyError) return error
-  return new ProxyError('ERR_INTERNAL', error instanceof Error ? error.message : String(error), { cause: error })
+  return new ProxyError('ERR_INTERNAL', error instanceof Error ? error.message : String(error), {
+    cause: error,
+  })
 }
 
 /**

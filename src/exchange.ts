@@ -8,7 +8,13 @@ import type { HeadParser } from './http/parser.ts'
 import { writeRefusal } from './http/refusal.ts'
 import type { RequestHead } from './http/request.ts'
 import type { ResponseHead } from './http/response.ts'
-import { type OnDrop, rewriteInterim, rewriteRequest, rewriteResponse, rewriteTrailers } from './http/rewrite.ts'
+import {
+  type OnDrop,
+  rewriteInterim,
+  rewriteRequest,
+  rewriteResponse,
+  rewriteTrailers,
+} from './http/rewrite.ts'
 import type { Page, Router } from './http/route.ts'
 import type { Minted } from './jwt/mint.ts'
 import type { Deadlines } from './net/deadlines.ts'
@@ -85,7 +91,16 @@ type Phase =
   | 'over' // answered or given up: what still comes in is of no interest
 
 /** RFC 9110 §9.2.2: doing it twice is the same as doing it once. TRACE is not forwarded. */
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PROPFIND', 'SEARCH', 'QUERY'])
+const IDEMPOTENT: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'PUT',
+  'DELETE',
+  'OPTIONS',
+  'PROPFIND',
+  'SEARCH',
+  'QUERY',
+])
 
 /** One exchange, from its whole request head to its log line. */
 export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
@@ -228,7 +243,8 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   onInterim(head: ResponseHead): void {
     this.#responseBegun = true
     // RFC 9110 §15.2: never to a client that speaks HTTP/1.0.
-    if (this.#head.minor === 1) this.#client.sendInterim(rewriteInterim(head, this.#stages.rules, this.#onDrop))
+    if (this.#head.minor === 1)
+      this.#client.sendInterim(rewriteInterim(head, this.#stages.rules, this.#onDrop))
   }
 
   onResponse(head: ResponseHead): void {
@@ -308,7 +324,9 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     if (typeof answer === 'string') this.#answer(answer, 200, close)
     else {
       this.#phase = 'over'
-      answer.then((text) => this.#answer(text, 200, close)).catch((error: unknown) => this.#fail(unforeseen(error)))
+      answer
+        .then((text) => this.#answer(text, 200, close))
+        .catch((error: unknown) => this.#fail(unforeseen(error)))
     }
   }
 
@@ -353,7 +371,13 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
    * old one had been used before and most likely died of old age (RFC 9112 §9.3.1).
    */
   #mayRepeat(): boolean {
-    return this.#reused && !this.#retried && !this.#bodySent && !this.#responseBegun && IDEMPOTENT.has(this.#head.method)
+    return (
+      this.#reused &&
+      !this.#retried &&
+      !this.#bodySent &&
+      !this.#responseBegun &&
+      IDEMPOTENT.has(this.#head.method)
+    )
   }
 
   #repeat(): void {
@@ -469,5 +493,7 @@ function framingForClient(framing: Framing, minor: number): Framing {
 }
 
 function unforeseen(thrown: unknown): ProxyError {
-  return new ProxyError('ERR_INTERNAL', thrown instanceof Error ? thrown.message : String(thrown), { cause: thrown })
+  return new ProxyError('ERR_INTERNAL', thrown instanceof Error ? thrown.message : String(thrown), {
+    cause: thrown,
+  })
 }

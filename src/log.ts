@@ -18,34 +18,53 @@ export interface Log {
   readonly logger: Logger
   /** Writes the line of one exchange, unless the level forbids it. */
   exchange(record: ExchangeRecord, subject: string): void
-  /** Writes what is still in memory, at once. */
-  flush(): void
+  /** Writes what is still in memory; gives up on a destination that takes nothing for a second. Never rejects. */
+  close(): Promise<void>
 }
 
 /** Octets gathered before they are written: a line costs a system call each otherwise. */
 const BATCH = 16 * 1024
 /** ms that a line waits at most for its batch to fill. */
 const FLUSH_EVERY = 200
+/** Octets that are kept for a destination that takes none; past that, lines are lost, and not the process. */
+const MOST_WAITING = 1024 * 1024
+/** ms that the last lines may take. */
+const LAST_WORDS = 1000
 
 /**
  * Whatever is named like this never reaches the log, should a later change put it into a line. What is logged today
  * has no such field: heads and tokens are not logged at all.
  */
-const REDACT = ['authorization', 'cookie', 'secret', 'secretText', 'jwt', 'token'].flatMap((name) => [name, `*.${name}`])
+const REDACT = ['authorization', 'cookie', 'secret', 'secretText', 'jwt', 'token'].flatMap((name) => [
+  name,
+  `*.${name}`,
+])
 
 /** Opens the log. */
 export function openLog({ level, pretty: forPeople, fd }: LogOptions): Log {
   const options = { level, redact: { paths: REDACT, censor: '[redacted]' }, base: null }
   if (forPeople) {
-    const stream = pretty({ colorize: true, ignore: 'event', translateTime: 'HH:MM:ss.l', singleLine: true, sync: true })
+    const stream = pretty({
+      colorize: true,
+      ignore: 'event',
+      translateTime: 'HH:MM:ss.l',
+      singleLine: true,
+      sync: true,
+    })
     const logger = pino(options, stream)
     return {
       logger,
       exchange: (record, subject) => logger.info(exchangeFields(record, subject)),
-      flush: () => undefined,
+      close: () => Promise.resolve(),
     }
   }
-  const destination = pino.destination({ fd, sync: false, minLength: BATCH, maxWrite: 4 * BATCH })
+  const destination = pino.destination({
+    fd,
+    sync: false,
+    minLength: BATCH,
+    maxWrite: 4 * BATCH,
+    maxLength: MOST_WAITING,
+  })
   // A destination that fails must not take the traffic with it.
   destination.on('error', () => undefined)
   // Lines are put together here: handed over one by one, each would cost 8 µs instead of 1 (bench/log).
@@ -70,15 +89,22 @@ export function openLog({ level, pretty: forPeople, fd }: LogOptions): Log {
     exchange: (record, subject) => {
       if (logsExchanges) write(exchangeLine(record, subject, Date.now()))
     },
-    flush: () => {
-      clearInterval(timer)
-      handOver()
-      try {
-        destination.flushSync()
-      } catch {
-        // Not ready yet, or broken: there is nowhere left to say so.
-      }
-    },
+    close: () =>
+      new Promise((resolve) => {
+        clearInterval(timer)
+        handOver()
+        // Not flushSync, which waits for ever for a pipe that nobody reads, and overtakes a write under way.
+        const late = setTimeout(giveUp, LAST_WORDS)
+        destination.flush((error) => {
+          clearTimeout(late)
+          if (error) giveUp()
+          else resolve()
+        })
+        function giveUp(): void {
+          destination.destroy() // or it would try again, and wait, when the process ends
+          resolve()
+        }
+      }),
   }
 }
 

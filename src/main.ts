@@ -45,4 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+// A terminal or pipe that is gone, or a disk that is full, must not end the traffic.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+
 process.exitCode = await main(process.argv.slice(2))

@@ -165,7 +165,12 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
       maxConnections: config.maxConnections,
       onOpened: () => traffic.connectionOpened('downstream'),
       onClosed: () => traffic.connectionClosed('downstream'),
-      onDropped: () => traffic.connectionRefusedAtCap(),
+      onDropped: () => {
+        traffic.connectionRefusedAtCap()
+        complain(
+          `as many client connections as there may be, or as there are descriptors for: ${config.maxConnections}`,
+        )
+      },
       onError: (error) => complain(`cannot accept: ${error.message}`),
     })
   }
@@ -179,10 +184,26 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
     }
     const snapshot = traffic.snapshot(clock(), pool.state())
     if (!prefersHtml(acceptOf(head))) {
-      return writeResponse(200, 'application/json', `${statusJson(snapshot)}\n`, date(), close, withBody, VARY)
+      return writeResponse(
+        200,
+        'application/json',
+        `${statusJson(snapshot)}\n`,
+        date(),
+        close,
+        withBody,
+        VARY,
+      )
     }
     const extra = `${VARY}Content-Security-Policy: ${STATUS_PAGE_POLICY}\r\n`
-    return writeResponse(200, 'text/html; charset=utf-8', statusHtml(snapshot), date(), close, withBody, extra)
+    return writeResponse(
+      200,
+      'text/html; charset=utf-8',
+      statusHtml(snapshot),
+      date(),
+      close,
+      withBody,
+      extra,
+    )
   }
 
   /** Ends everything that is open. */
@@ -196,7 +217,10 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
   return {
     async listen() {
       if (readPath === 'shared' && !(await canTakeOver())) {
-        logger.warn({ event: 'read-path' }, 'this Node does not let sockets be read into one buffer: using data events')
+        logger.warn(
+          { event: 'read-path' },
+          'this Node does not let sockets be read into one buffer: using data events',
+        )
         readPath = 'events'
       }
       build()
@@ -221,7 +245,11 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
     open: () => {
       const { open, connecting } = pool.state()
       const admin = adminListener?.connections ?? 0
-      return { downstream: listener.connections + admin, upstream: open + connecting, deadlines: deadlines.size }
+      return {
+        downstream: listener.connections + admin,
+        upstream: open + connecting,
+        deadlines: deadlines.size,
+      }
     },
   }
 }

@@ -80,11 +80,7 @@ const BROKEN: [path: string, text: string, violation: string][] = [
     "import { type Pool } from '../net/pool.ts'",
     'admin may not import net except by import type',
   ],
-  [
-    'config.ts',
-    "import { Pool } from './net/pool.ts'",
-    'config may not import net',
-  ],
+  ['config.ts', "import { Pool } from './net/pool.ts'", 'config may not import net'],
   ['log.ts', "import './exchange.ts'", 'log may not import exchange except by import type'],
   ['exchange.ts', "import './log.ts'", 'exchange may not import log'],
   ['exchange.ts', "import './proxy.ts'", 'exchange may not import proxy'],
@@ -138,7 +134,11 @@ const BROKEN: [path: string, text: string, violation: string][] = [
   ['net/pool.ts', "import './upstream.ts'", 'net/pool.ts → net/upstream.ts → net/pool.ts is a circle'],
   ['net/pool.ts', "export const load = () => import('./upstream.ts')", 'is a circle'],
   ['net/a.ts', "import './a.ts'", 'net/a.ts → net/a.ts is a circle'],
-  ['net/pool.ts', "import type { Upstream } from './upstream.ts'", 'net/pool.ts → net/upstream.ts → net/pool.ts is a circle'],
+  [
+    'net/pool.ts',
+    "import type { Upstream } from './upstream.ts'",
+    'net/pool.ts → net/upstream.ts → net/pool.ts is a circle',
+  ],
 ]
 
 for (const [path, text, violation] of BROKEN) {

@@ -36,7 +36,10 @@ test('the line of an exchange is the JSON of its fields, whatever octets its tex
     method: text,
     path: text,
     status: fc.nat(999),
-    failure: fc.option(text.map((message) => new ProxyError('ERR_POOL_FULL', message)), { nil: undefined }),
+    failure: fc.option(
+      text.map((message) => new ProxyError('ERR_POOL_FULL', message)),
+      { nil: undefined },
+    ),
     octetsIn: fc.nat(),
     octetsOut: fc.nat(),
     duration: fc.double({ min: 0, max: 1e6, noNaN: true }),
@@ -50,14 +53,16 @@ test('the line of an exchange is the JSON of its fields, whatever octets its tex
     fc.property(arbitrary, text, (random, subject) => {
       const line = exchangeLine(random, subject, 1234)
       assert.ok(line.endsWith('}\n') && line.indexOf('\n') === line.length - 1, 'exactly one line')
-      const expected = JSON.parse(JSON.stringify({ level: 30, time: 1234, ...exchangeFields(random, subject) }))
+      const expected = JSON.parse(
+        JSON.stringify({ level: 30, time: 1234, ...exchangeFields(random, subject) }),
+      )
       assert.equal(JSON.parse(line), expected)
     }),
     { numRuns: 500 },
   )
 })
 
-test('exchanges and events come out in the order they were logged, whole at the flush', () => {
+test('exchanges and events come out in the order they were logged, whole at the end', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'signet-log-'))
   const path = join(folder, 'log')
   const fd = openSync(path, 'w')
@@ -66,9 +71,12 @@ test('exchanges and events come out in the order they were logged, whole at the 
     log.logger.info({ event: 'first' })
     log.exchange(record, 'someone')
     log.logger.warn({ event: 'last', token: 'secret', nested: { jwt: 'secret' } }, 'words')
-    log.flush()
+    await log.close()
     const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
-    assert.equal(lines.map((line) => JSON.parse(line).event), ['first', 'exchange', 'last'])
+    assert.equal(
+      lines.map((line) => JSON.parse(line).event),
+      ['first', 'exchange', 'last'],
+    )
     assert.not.match(lines.join(), 'secret')
   } finally {
     closeSync(fd)
@@ -76,7 +84,7 @@ test('exchanges and events come out in the order they were logged, whole at the 
   }
 })
 
-test('a level above info leaves exchanges out', () => {
+test('a level above info leaves exchanges out', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'signet-log-'))
   const path = join(folder, 'log')
   const fd = openSync(path, 'w')
@@ -84,7 +92,7 @@ test('a level above info leaves exchanges out', () => {
     const log = openLog({ level: 'warn', pretty: false, fd })
     log.exchange(record, 'someone')
     log.logger.warn({ event: 'only' })
-    log.flush()
+    await log.close()
     assert.is(readFileSync(path, 'utf8').trimEnd().split('\n').length, 1)
   } finally {
     closeSync(fd)

@@ -57,7 +57,10 @@ export async function runProxy(argv: readonly string[], options: RunOptions): Pr
   }
 }
 
-async function serve(flags: Record<string, string>, { env, stdout, stderr, version }: RunOptions): Promise<number> {
+async function serve(
+  flags: Record<string, string>,
+  { env, stdout, stderr, version }: RunOptions,
+): Promise<number> {
   const readFile = (path: string) => readFileSync(path, 'utf8')
   const { config } = readConfig({ flags, env, readFile, checkSecret: readHmacKey })
   const demo = config.secretText === undefined
@@ -67,13 +70,25 @@ async function serve(flags: Record<string, string>, { env, stdout, stderr, versi
 
   const echo = config.upstream === undefined ? await startEcho(config.jwtHeader, key) : undefined
   const origin = config.upstream ?? (echo as { origin: Origin }).origin
-  const proxy = createProxy({ config, origin, key, version, logger, logExchange: log.exchange })
+  const maxConnections = fittingConnections(config.maxConnections, config.poolSize, openFiles())
+  if (maxConnections < config.maxConnections) {
+    const reason = `open files are limited: at most ${maxConnections} client connections (see ulimit -n)`
+    logger.warn({ event: 'limited', maxConnections }, reason)
+  }
+  const proxy = createProxy({
+    config: { ...config, maxConnections },
+    origin,
+    key,
+    version,
+    logger,
+    logExchange: log.exchange,
+  })
   let listening: Listening
   try {
     listening = await proxy.listen()
   } catch (error) {
     await echo?.echo.close()
-    log.flush()
+    await log.close()
     throw error
   }
 
@@ -85,20 +100,48 @@ async function serve(flags: Record<string, string>, { env, stdout, stderr, versi
       await proxy.close()
       await echo?.echo.close()
       logger.info({ event: 'stopped' }, 'stopped')
-      log.flush()
+      await log.close()
       resolve(err ? EXIT_FAILURE : 0)
     })
   })
 
   // Last, since whoever reads that signet listens may send it a signal at once.
   if (demo) logger.warn({ event: 'demo-secret' }, 'tokens are signed with the public demo secret')
-  logger.info({ event: 'listening', ...listening, upstream: origin.authority, echo: echo !== undefined }, 'listening')
+  logger.info(
+    { event: 'listening', ...listening, upstream: origin.authority, echo: echo !== undefined },
+    'listening',
+  )
   stderr.write(greeting(listening, origin, { version, demo, echo: echo !== undefined }))
   return ended
 }
 
+/** How many descriptors the process may have open, where the system tells; Node has raised it as far as it may. */
+function openFiles(): number {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'utf8')
+    return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
+  } catch {
+    return Number.POSITIVE_INFINITY // not Linux
+  }
+}
+
+/** Descriptors for all that is no connection: the event loop, the log, modules that are still to be read. */
+const OTHER_FILES = 24
+
+/**
+ * As many client connections as there are descriptors for, with room left for connections to the upstream: beyond,
+ * the kernel would close connections without a word to anyone, and requests would find no way to the upstream.
+ */
+export function fittingConnections(wanted: number, poolSize: number, files: number): number {
+  const forUpstream = Math.min(poolSize, Math.floor(files / 4))
+  return Math.max(1, Math.min(wanted, files - OTHER_FILES - forUpstream))
+}
+
 /** The built-in upstream, for trying signet out. */
-async function startEcho(jwtHeader: string, key: ReturnType<typeof readHmacKey>): Promise<{ echo: Echo; origin: Origin }> {
+async function startEcho(
+  jwtHeader: string,
+  key: ReturnType<typeof readHmacKey>,
+): Promise<{ echo: Echo; origin: Origin }> {
   const echo = createEcho({ verify: (jwt) => verifyToken(jwt, key), jwtHeader })
   const { port } = await echo.listen(0, '127.0.0.1')
   return { echo, origin: { host: '127.0.0.1', port, authority: `127.0.0.1:${port}` } }
@@ -111,15 +154,24 @@ interface Greeting {
 }
 
 /** What a person who has just started signet wants to know. */
-function greeting({ address, port, adminPort }: Listening, origin: Origin, { version, demo, echo }: Greeting): string {
-  const host = address === '0.0.0.0' || address === '::' ? 'localhost' : address.includes(':') ? `[${address}]` : address
+function greeting(
+  { address, port, adminPort }: Listening,
+  origin: Origin,
+  { version, demo, echo }: Greeting,
+): string {
+  const host =
+    address === '0.0.0.0' || address === '::' ? 'localhost' : address.includes(':') ? `[${address}]` : address
   const url = `http://${host}:${port}`
   const pages = adminPort === undefined ? url : `http://127.0.0.1:${adminPort}`
   return [
     `signet ${version}`,
     ...(demo
-      ? ['', '  WARNING: no SIGNET_SECRET is set. Tokens are signed with the demo secret, which is public:',
-          '  anyone can forge them. Set SIGNET_SECRET or SIGNET_SECRET_FILE before you rely on them.', '']
+      ? [
+          '',
+          '  WARNING: no SIGNET_SECRET is set. Tokens are signed with the demo secret, which is public:',
+          '  anyone can forge them. Set SIGNET_SECRET or SIGNET_SECRET_FILE before you rely on them.',
+          '',
+        ]
       : []),
     `  listening  ${url}`,
     `  upstream   http://${origin.authority}${echo ? ' (the built-in echo)' : ''}`,

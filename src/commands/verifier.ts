@@ -11,7 +11,10 @@ import type { Verify } from './echo.ts'
  *
  * @throws {ConfigError} from `verify`, not from here, so that `--help` works with settings that are wrong
  */
-export function verifierFrom(env: Readonly<Record<string, string | undefined>>): { verify: Verify; jwtHeader: string } {
+export function verifierFrom(env: Readonly<Record<string, string | undefined>>): {
+  verify: Verify
+  jwtHeader: string
+} {
   let key: HmacKey | undefined
   return {
     jwtHeader: (env.SIGNET_JWT_HEADER || 'x-my-jwt').toLowerCase(),
@@ -25,5 +28,8 @@ export function verifierFrom(env: Readonly<Record<string, string | undefined>>):
 /** The key that the proxy would sign with, given the same environment. */
 function keyFrom(env: Readonly<Record<string, string | undefined>>): HmacKey {
   const { config } = readConfig({ flags: {}, env, readFile: (path) => readFileSync(path, 'utf8') })
-  return readHmacKey(config.secretText ?? DEMO_SECRET, config.secretText === undefined ? 'hex' : config.secretEncoding)
+  return readHmacKey(
+    config.secretText ?? DEMO_SECRET,
+    config.secretText === undefined ? 'hex' : config.secretEncoding,
+  )
 }

@@ -168,8 +168,10 @@ export class BodyReader {
       case 'extension':
         // RFC 9112 §7.1.1: must be ignored, so it goes no further. Controls and bare line ends are refused.
         if (octet === CR) this.#chunk = 'size-LF'
-        else if (octet !== HTAB && (octet < SP || octet > 0x7e)) throw this.#broken('an octet no extension may contain')
-        else if (++this.#extensions > MAX_EXTENSIONS) throw this.#broken('too many octets of chunk extensions')
+        else if (octet !== HTAB && (octet < SP || octet > 0x7e))
+          throw this.#broken('an octet no extension may contain')
+        else if (++this.#extensions > MAX_EXTENSIONS)
+          throw this.#broken('too many octets of chunk extensions')
         return at + 1
       case 'size-LF':
         if (octet !== LF) throw this.#broken('a chunk size that does not end in CR LF')
@@ -219,7 +221,8 @@ export class BodyReader {
     }
     const { seen, end: sectionEnd } = scanHead(octets, start, end, this.#seen)
     const until = sectionEnd === -1 ? end : sectionEnd
-    if (this.#trailers.length + until - start > this.#maxTrailerSize) throw this.#broken('a trailer section too large')
+    if (this.#trailers.length + until - start > this.#maxTrailerSize)
+      throw this.#broken('a trailer section too large')
     this.#trailers.append(octets, start, until)
     this.#seen = seen
     if (sectionEnd === -1) return end

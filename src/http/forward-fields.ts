@@ -36,7 +36,10 @@ export interface FieldRule {
 const RULES: ReadonlyMap<string, FieldRule> = new Map(
   Object.entries({
     host: { treatment: 'host', why: 'RFC 9112 §3.2: decided together with the request-target' },
-    'content-length': { treatment: 'content-length', why: 'RFC 9112 §6.2: framing is decided anew for the next hop' },
+    'content-length': {
+      treatment: 'content-length',
+      why: 'RFC 9112 §6.2: framing is decided anew for the next hop',
+    },
     'transfer-encoding': { treatment: 'transfer-encoding', why: 'RFC 9112 §6.1: the same' },
     connection: { treatment: 'connection', why: 'RFC 9110 §7.6.1: options for this hop only' },
     te: { treatment: 'te', why: 'RFC 9110 §10.1.4: what this hop may receive' },
@@ -48,7 +51,10 @@ const RULES: ReadonlyMap<string, FieldRule> = new Map(
     close: { treatment: 'hop-by-hop', why: 'RFC 9112 §9.6: reserved, since it is an option of Connection' },
     'keep-alive': { treatment: 'hop-by-hop', why: 'RFC 9110 §7.6.1: about this connection' },
     'proxy-connection': { treatment: 'hop-by-hop', why: 'RFC 9110 §7.6.1: an old mistake for Connection' },
-    'proxy-authorization': { treatment: 'hop-by-hop', why: 'RFC 9110 §11.7.2: for the proxy that asked for it' },
+    'proxy-authorization': {
+      treatment: 'hop-by-hop',
+      why: 'RFC 9110 §11.7.2: for the proxy that asked for it',
+    },
     'proxy-authenticate': { treatment: 'hop-by-hop', why: 'RFC 9110 §11.7.1: to the next client only' },
     'proxy-authentication-info': { treatment: 'hop-by-hop', why: 'RFC 9110 §11.7.3: the same' },
     trailer: { treatment: 'hop-by-hop', why: 'RFC 9110 §6.6.2: which trailer fields come is decided here' },
@@ -64,7 +70,10 @@ const RULES: ReadonlyMap<string, FieldRule> = new Map(
     range: { treatment: 'end-to-end', why: 'RFC 9110 §14.2' },
     location: { treatment: 'end-to-end', why: 'RFC 9110 §10.2.2' },
     vary: { treatment: 'end-to-end', why: 'RFC 9110 §12.5.5' },
-    'if-match': { treatment: 'end-to-end', why: 'RFC 9110 §13.1: a condition is met before the content is sent' },
+    'if-match': {
+      treatment: 'end-to-end',
+      why: 'RFC 9110 §13.1: a condition is met before the content is sent',
+    },
     'if-none-match': { treatment: 'end-to-end', why: 'the same' },
     'if-modified-since': { treatment: 'end-to-end', why: 'the same' },
     'if-unmodified-since': { treatment: 'end-to-end', why: 'the same' },
@@ -118,9 +127,18 @@ export class FieldRules {
 }
 
 /** The rule of the fields that carry what signet asserts. */
-export const ASSERTED: FieldRule = { treatment: 'asserted', why: 'only signet may assert this to an upstream' }
-const FORWARDING: FieldRule = { treatment: 'asserted', why: 'signet says what it saw, not what a client claims' }
-const FRAMING_IMITATION: FieldRule = { treatment: 'framing-imitation', why: 'an upstream may fold it onto framing' }
+export const ASSERTED: FieldRule = {
+  treatment: 'asserted',
+  why: 'only signet may assert this to an upstream',
+}
+const FORWARDING: FieldRule = {
+  treatment: 'asserted',
+  why: 'signet says what it saw, not what a client claims',
+}
+const FRAMING_IMITATION: FieldRule = {
+  treatment: 'framing-imitation',
+  why: 'an upstream may fold it onto framing',
+}
 
 /** Letters differ from their other case, and from nothing else that matters here, in the bits above the low five. */
 function suspectIndex(text: string, start: number, end: number): number {

@@ -49,7 +49,12 @@ export function requestFraming(fields: FramingFields, minor: number): Framing {
  *
  * @throws {ProxyError} `ERR_RESPONSE_AMBIGUOUS`
  */
-export function responseFraming(fields: FramingFields, minor: number, status: number, method: string): Framing {
+export function responseFraming(
+  fields: FramingFields,
+  minor: number,
+  status: number,
+  method: string,
+): Framing {
   const problem = ambiguity(fields, minor)
   if (problem !== undefined) throw new ProxyError('ERR_RESPONSE_AMBIGUOUS', problem)
   if (fields.transferEncodingLines !== 0 && fields.transferEncoding !== 'chunked') {
@@ -75,6 +80,7 @@ function ambiguity(fields: FramingFields, minor: number): string | undefined {
     if (fields.contentLengthLines !== 0) return 'both Transfer-Encoding and Content-Length'
     if (minor === 0) return 'Transfer-Encoding in HTTP/1.0' // RFC 9112 §6.1
   }
-  if (fields.contentLengthLines !== 0 && fields.contentLength === undefined) return 'Content-Length is malformed'
+  if (fields.contentLengthLines !== 0 && fields.contentLength === undefined)
+    return 'Content-Length is malformed'
   return undefined
 }

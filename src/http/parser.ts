@@ -111,7 +111,10 @@ const MODULE = takeModule()
 /** Instantiates llhttp with our own imports, and checks that it is the binary this file was written for. */
 function instantiate(imports: Record<string, (parser: number, at: number, length: number) => number>) {
   const missing = WebAssembly.Module.imports(MODULE).filter(({ name }) => imports[name] === undefined)
-  assert(missing.length === 0, `llhttp-wasm asks for unknown imports: ${missing.map((one) => one.name).join(', ')}`)
+  assert(
+    missing.length === 0,
+    `llhttp-wasm asks for unknown imports: ${missing.map((one) => one.name).join(', ')}`,
+  )
   const exports = new WebAssembly.Instance(MODULE, { env: imports }).exports as unknown as LlhttpExports
   for (const name of ['memory', 'malloc', 'llhttp_alloc', 'llhttp_reset', 'llhttp_execute'] as const) {
     assert(exports[name] !== undefined, `llhttp-wasm does not export ${name}: pin 1.0.3`)
@@ -200,7 +203,8 @@ export function createHeadParser(sizes: ParserSizes): HeadParser {
     if (error === HPE_PAUSED_UPGRADE) return HPE_OK
     // llhttp waits for more: behind empty lines for a start line, behind PRI for the rest of the preface of HTTP/2
     // (RFC 9113 §3.4).
-    if (error === HPE_OK && !whole) return octets[start] === 0x50 ? HPE_PAUSED_H2_UPGRADE : HPE_INVALID_CONSTANT
+    if (error === HPE_OK && !whole)
+      return octets[start] === 0x50 ? HPE_PAUSED_H2_UPGRADE : HPE_INVALID_CONSTANT
     return error
   }
 
@@ -243,7 +247,10 @@ export function createHeadParser(sizes: ParserSizes): HeadParser {
       const whole = Buffer.concat([TRAILER_PREFIX, octets.subarray(start, end)])
       const error = execute(requestParser, whole, 0, whole.length)
       if (error !== HPE_OK) {
-        throw new ProxyError(malformed, `trailer section: ${tooMany ? 'too many lines' : reason(requestParser)}`)
+        throw new ProxyError(
+          malformed,
+          `trailer section: ${tooMany ? 'too many lines' : reason(requestParser)}`,
+        )
       }
       return noted(whole, 0, whole.length)
     },

@@ -9,7 +9,13 @@ import { FAILURES, type ProxyError } from '../errors.ts'
  *
  * @param withBody false for HEAD, which is told the length alone (RFC 9110 §9.3.2)
  */
-export function writeRefusal(error: ProxyError, requestId: string, date: string, close: boolean, withBody: boolean): string {
+export function writeRefusal(
+  error: ProxyError,
+  requestId: string,
+  date: string,
+  close: boolean,
+  withBody: boolean,
+): string {
   const { status, title } = FAILURES[error.code]
   const body = `${JSON.stringify({ type: 'about:blank', title, status, code: error.code, requestId })}\n`
   // All of these mean "not now", so a client is told when to come back (RFC 9110 §10.2.3).

@@ -128,7 +128,8 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
         takesTrailers ||= listMembers(fields.value(line)).includes('trailers')
         break
       case 'upgrade':
-        upgrade = upgrade === '' ? fields.value(line).toLowerCase() : `${upgrade},${fields.value(line).toLowerCase()}`
+        upgrade =
+          upgrade === '' ? fields.value(line).toLowerCase() : `${upgrade},${fields.value(line).toLowerCase()}`
         break
       case 'expect':
         expectsContinue ||= fields.value(line).toLowerCase() === '100-continue'
@@ -137,7 +138,8 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
         via = via === '' ? fields.value(line) : `${via},${fields.value(line)}`
         break
       case 'max-forwards':
-        if (maxForwards !== undefined) throw new ProxyError('ERR_HEAD_MALFORMED', 'more than one Max-Forwards')
+        if (maxForwards !== undefined)
+          throw new ProxyError('ERR_HEAD_MALFORMED', 'more than one Max-Forwards')
         maxForwards = readMaxForwards(method, fields.value(line))
         break
       case 'framing-imitation':
@@ -164,7 +166,8 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
     contentLength: facts.contentLength,
     // RFC 9112 §9.3: a proxy keeps no connection open for HTTP/1.0, whatever Keep-Alive it sends.
     persistent: minor === 1 && facts.persistent(minor),
-    upgrade: minor === 1 && facts.upgradeNominated && framing === NO_BODY && upgrade !== '' ? upgrade : undefined,
+    upgrade:
+      minor === 1 && facts.upgradeNominated && framing === NO_BODY && upgrade !== '' ? upgrade : undefined,
     expectsContinue: minor === 1 && expectsContinue,
     takesTrailers: minor === 1 && takesTrailers,
     via,
@@ -182,7 +185,10 @@ function readRequestLine({ fields: { text }, targetStart, targetEnd }: ParsedReq
     throw new ProxyError('ERR_HEAD_MALFORMED', 'the method is not followed by exactly one blank')
   }
   if (text.charCodeAt(targetEnd) !== 0x20 || !text.startsWith('\r\n', versionAt + VERSION_LENGTH)) {
-    throw new ProxyError('ERR_HEAD_MALFORMED', 'the request line does not end in one blank, version and CR LF')
+    throw new ProxyError(
+      'ERR_HEAD_MALFORMED',
+      'the request line does not end in one blank, version and CR LF',
+    )
   }
   const minor = text.charCodeAt(versionAt + VERSION.length) - 0x30
   if (!text.startsWith(VERSION, versionAt) || (minor !== 0 && minor !== 1)) {
@@ -194,7 +200,12 @@ function readRequestLine({ fields: { text }, targetStart, targetEnd }: ParsedReq
 /**
  * What Host says upstream (RFC 9112 §3.2): an absolute-form wins over the field, but the field must be right even so.
  */
-function readHost(lines: number, host: string, fromTarget: string | undefined, minor: number): string | undefined {
+function readHost(
+  lines: number,
+  host: string,
+  fromTarget: string | undefined,
+  minor: number,
+): string | undefined {
   if (lines > 1) throw new ProxyError('ERR_HOST_INVALID', 'more than one Host')
   if (lines === 1 && !isAuthority(host)) throw new ProxyError('ERR_HOST_INVALID', 'malformed Host')
   if (lines === 0 && minor === 1) throw new ProxyError('ERR_HOST_INVALID', 'no Host')

@@ -84,7 +84,8 @@ export function rewriteResponse(
   if (!head.hasDate) text += additions.dateLine
   if (additions.framing.kind !== 'none') text += framingLine(additions.framing)
   // Without a body the length still tells what GET would bring (RFC 9110 §8.6); with 204 it must not be there.
-  else if (head.contentLength !== undefined && head.status !== 204) text += `Content-Length: ${head.contentLength}\r\n`
+  else if (head.contentLength !== undefined && head.status !== 204)
+    text += `Content-Length: ${head.contentLength}\r\n`
   if (additions.close) text += 'Connection: close\r\n'
   return `${text}\r\n`
 }
@@ -134,7 +135,9 @@ function passingLines(
     const start = fields.lineStart(line)
     const rule = rules.lookUp(text, start, fields.nameEnd(line))
     const stopsHere =
-      rule === undefined ? nominated?.has(fields.name(line).toLowerCase()) === true : stops.has(rule.treatment)
+      rule === undefined
+        ? nominated?.has(fields.name(line).toLowerCase()) === true
+        : stops.has(rule.treatment)
     if (!stopsHere) {
       if (runStart === -1) runStart = start
       continue

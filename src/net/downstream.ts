@@ -262,7 +262,9 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     this.#state = 'discarding'
     this.#kept.clear()
     // A client that is slow to take the last of it has its own deadline while the outlet is full.
-    this.deadline = this.#outlet.full ? NEVER : this.#context.deadlines.after(this.#context.limits.sendTimeout)
+    this.deadline = this.#outlet.full
+      ? NEVER
+      : this.#context.deadlines.after(this.#context.limits.sendTimeout)
     this.#socket.once('finish', () => {
       this.deadline = this.#context.deadlines.after(LINGER)
     })
@@ -288,7 +290,8 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
       if (this.#kept.length > 0) this.#kept.drop(read)
     }
     if (this.#paused()) return
-    if (this.#state === 'body') this.deadline = this.#context.deadlines.after(this.#context.limits.bodyTimeout)
+    if (this.#state === 'body')
+      this.deadline = this.#context.deadlines.after(this.#context.limits.bodyTimeout)
     if (this.#kept.length < MAX_PIPELINED) this.#inlet.resume()
     if (this.#inputEnded) this.#onEnd()
   }
@@ -299,7 +302,10 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     this.deadline = NEVER // it is not the client that is slow
   }
 
+  /** Whether nothing more of what the client sends can be taken now. */
   #paused(): boolean {
+    // The next request is not begun for a client that does not read the answers it has.
+    if (this.#state === 'idle') return this.#outlet.full
     return this.#state === 'body' && this.#exchange?.ready === false
   }
 
@@ -335,7 +341,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
   #take(octets: Buffer, start: number, end: number): number {
     switch (this.#state) {
       case 'idle':
-        return this.#readHead(octets, start, end)
+        return this.#paused() ? start : this.#readHead(octets, start, end)
       case 'body': {
         if (this.#paused()) return start
         this.deadline = this.#context.deadlines.after(this.#context.limits.bodyTimeout)
@@ -369,7 +375,11 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     this.deadline = NEVER
     this.octetsIn = head.end - head.start
     this.#asksForHead = asksForHead(head)
-    const request = readRequest(parser.parseRequest(head.octets, head.start, head.end), rules, limits.maxTargetSize)
+    const request = readRequest(
+      parser.parseRequest(head.octets, head.start, head.end),
+      rules,
+      limits.maxTargetSize,
+    )
     this.#body.begin(request.framing)
     this.#state = this.#body.complete ? 'waiting' : 'body'
     this.#closing = !request.persistent
@@ -435,9 +445,11 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
   #onDeadline(): void {
     switch (this.#state) {
       case 'idle':
-        if (this.#heads.begun) this.#refuse(new ProxyError('ERR_HEAD_TIMEOUT', 'the head did not come in time'))
+        if (this.#heads.begun)
+          this.#refuse(new ProxyError('ERR_HEAD_TIMEOUT', 'the head did not come in time'))
         // A slow client may still be taking the last response; the send deadline looks after that.
-        else if (this.#outlet.pending) this.deadline = this.#context.deadlines.after(this.#context.limits.keepAliveTimeout)
+        else if (this.#outlet.pending)
+          this.deadline = this.#context.deadlines.after(this.#context.limits.keepAliveTimeout)
         else this.#socket.destroy() // nobody waits for an answer
         return
       case 'body':
@@ -456,13 +468,17 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
   onDrain(): void {
     guard(this, () => {
       if (this.#tunnel !== undefined) this.#tunnel.onDrain()
+      else if (this.#state === 'idle') this.proceed()
       else this.#exchange?.onClientDrain()
     })
   }
 
   onStalled(): void {
     guard(this, () => {
-      const error = new ProxyError('ERR_CLIENT_STALLED', 'the client took no octet for the whole send deadline')
+      const error = new ProxyError(
+        'ERR_CLIENT_STALLED',
+        'the client took no octet for the whole send deadline',
+      )
       this.#exchange?.onClientFailed(error)
       this.#end()
     })
@@ -528,7 +544,8 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
 
   /** Ends the connection whatever it is doing: the drain deadline has passed. */
   destroy(): void {
-    if (this.#exchange !== undefined) this.#refuse(new ProxyError('ERR_DRAINED', 'the drain deadline has passed'))
+    if (this.#exchange !== undefined)
+      this.#refuse(new ProxyError('ERR_DRAINED', 'the drain deadline has passed'))
     this.#end()
   }
 

@@ -124,7 +124,10 @@ export class Pool {
       return
     }
     if (this.#queue.length >= this.#context.limits.poolQueue) {
-      throw new ProxyError('ERR_POOL_FULL', `${this.#open.size} connections to ${this.origin.authority}, queue full`)
+      throw new ProxyError(
+        'ERR_POOL_FULL',
+        `${this.#open.size} connections to ${this.origin.authority}, queue full`,
+      )
     }
     const deadline = this.#context.deadlines.after(this.#context.limits.poolTimeout)
     const place = new Place(waiter, deadline, (late) => {
@@ -202,7 +205,8 @@ export class Pool {
       this.#context.onClosed()
     }
     // Its room goes to the next in the queue.
-    if (this.#queue.length > 0 && this.#open.size < this.#context.limits.poolSize) this.#connect(this.#nextInQueue())
+    if (this.#queue.length > 0 && this.#open.size < this.#context.limits.poolSize)
+      this.#connect(this.#nextInQueue())
   }
 
   #nextInQueue(): Waiter | undefined {

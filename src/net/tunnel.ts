@@ -45,7 +45,11 @@ export class Tunnel implements Watched, Guarded {
    * @param timeout ms without an octet either way
    * @param onClosed told once, with the octets from the client and to it
    */
-  constructor(deadlines: Deadlines, timeout: number, onClosed: (octetsIn: number, octetsOut: number) => void) {
+  constructor(
+    deadlines: Deadlines,
+    timeout: number,
+    onClosed: (octetsIn: number, octetsOut: number) => void,
+  ) {
     this.#deadlines = deadlines
     this.#timeout = timeout
     this.#onClosed = onClosed
@@ -95,7 +99,11 @@ export class Tunnel implements Watched, Guarded {
     this.#upstream?.outlet.reset()
   }
 
-  #side(to: () => RawPeer | undefined, from: () => RawPeer | undefined, count: (octets: number) => void): RawSink {
+  #side(
+    to: () => RawPeer | undefined,
+    from: () => RawPeer | undefined,
+    count: (octets: number) => void,
+  ): RawSink {
     return {
       onOctets: (octets, start, end) => {
         const peer = to()

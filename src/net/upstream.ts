@@ -205,7 +205,8 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
 
   /** The last of the request is on its way, or has at last been taken. */
   #onRequestSent(): void {
-    if (this.#state === 'head') this.deadline = this.#context.deadlines.after(this.#context.limits.responseTimeout)
+    if (this.#state === 'head')
+      this.deadline = this.#context.deadlines.after(this.#context.limits.responseTimeout)
     else this.#endExchange()
   }
 
@@ -223,7 +224,8 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
 
   /** Goes on reading the response. */
   resume(): void {
-    if (this.#state === 'body') this.deadline = this.#context.deadlines.after(this.#context.limits.streamTimeout)
+    if (this.#state === 'body')
+      this.deadline = this.#context.deadlines.after(this.#context.limits.streamTimeout)
     this.#inlet.resume()
   }
 
@@ -272,19 +274,26 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     const whole = this.#heads.read(octets, start, end)
     if (whole === 'incomplete') return end
     if (whole === 'too-large') {
-      throw new ProxyError('ERR_RESPONSE_TOO_LARGE', `a head of more than ${this.#context.limits.maxHeadSize} octets`)
+      throw new ProxyError(
+        'ERR_RESPONSE_TOO_LARGE',
+        `a head of more than ${this.#context.limits.maxHeadSize} octets`,
+      )
     }
     const parsed = this.#context.parser.parseResponse(whole.octets, whole.start, whole.end)
     const head = readResponse(parsed, this.#context.rules, this.#method)
     if (head.status < 200 && head.status !== 101) {
-      if (++this.#interims > MAX_INTERIM) throw new ProxyError('ERR_RESPONSE_MALFORMED', 'too many interim responses')
+      if (++this.#interims > MAX_INTERIM)
+        throw new ProxyError('ERR_RESPONSE_MALFORMED', 'too many interim responses')
       this.#exchange?.onInterim(head)
       return whole.next
     }
     this.#persistent = head.persistent && head.framing.kind !== 'until-close'
     if (head.keepAliveSeconds !== undefined) {
       // The upstream says when it closes: be done with the connection a second before.
-      this.#idleTimeout = Math.min(this.#context.limits.poolIdleTimeout, Math.max(0, head.keepAliveSeconds - 1) * 1000)
+      this.#idleTimeout = Math.min(
+        this.#context.limits.poolIdleTimeout,
+        Math.max(0, head.keepAliveSeconds - 1) * 1000,
+      )
     }
     this.#body.begin(head.framing, this.#dataOnly)
     this.#state = 'body'
@@ -351,7 +360,10 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
   #onDeadline(): void {
     switch (this.#state) {
       case 'connecting':
-        this.#connectError = new ProxyError('ERR_CONNECT_TIMEOUT', `no connection to ${this.origin.authority} in time`)
+        this.#connectError = new ProxyError(
+          'ERR_CONNECT_TIMEOUT',
+          `no connection to ${this.origin.authority} in time`,
+        )
         this.#socket.destroy()
         return
       case 'head':
@@ -382,7 +394,10 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
   }
 
   onStalled(): void {
-    const error = new ProxyError('ERR_RESPONSE_TIMEOUT', 'the upstream took no octet for the whole send deadline')
+    const error = new ProxyError(
+      'ERR_RESPONSE_TIMEOUT',
+      'the upstream took no octet for the whole send deadline',
+    )
     guard(this, () => this.#fail(error))
   }
 
@@ -406,7 +421,9 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
         else this.#tunnel?.onEnd()
         return
       case 'sending':
-        this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the upstream closed before the request was complete'))
+        this.#fail(
+          new ProxyError('ERR_UPSTREAM_CLOSED', 'the upstream closed before the request was complete'),
+        )
         return
       case 'connecting':
       case 'idle':
@@ -466,7 +483,8 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     this.#context.deadlines.unwatch(this)
     // Its own house first: whatever those who are told now may do, nothing of it is left behind.
     guard(this, () => {
-      if (this.#exchange !== undefined) this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the connection closed'))
+      if (this.#exchange !== undefined)
+        this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the connection closed'))
       tunnel?.onClosed()
     })
     this.#context.onClosed(this, error)

@@ -1,15 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import {
-  allIn,
-  DIGIT,
-  HOST,
-  type OctetSet,
-  octetSet,
-  PATH,
-  QUERY,
-  TCHAR,
-} from '../../src/http/octets.ts'
+import { allIn, DIGIT, HOST, type OctetSet, octetSet, PATH, QUERY, TCHAR } from '../../src/http/octets.ts'
 
 const test = suite('http/octets')
 

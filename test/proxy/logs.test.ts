@@ -230,7 +230,7 @@ for (const readPath of READ_PATHS) {
       (_client: Wire, upstream: Wire) => {
         upstream.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\nxx')
       },
-      200,
+      502,
       'ERR_RESPONSE_MALFORMED',
     ],
   ] as const) {

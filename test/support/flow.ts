@@ -173,11 +173,11 @@ export function expectWhole(check: Check, length: number): void {
 }
 
 /** Octets that a connection takes while nobody reads at its other end: sends until nothing has moved for `quiet` ms. */
-export async function fill(wire: Wire, octets: Octets, most: number, quiet = 150): Promise<number> {
+export async function fill(wire: Wire, octets: Octets, most: number, quiet = 100): Promise<number> {
   const { socket } = wire
   let written = 0
   while (written < most) {
-    const piece = octets.slice(written, Math.min(64 * KIB, most - written))
+    const piece = octets.slice(written, Math.min(256 * KIB, most - written))
     written += piece.length
     if (socket.write(piece)) continue
     const moved = await Promise.race([

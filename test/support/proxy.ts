@@ -37,7 +37,12 @@ export const KEY = readHmacKey(DEMO_SECRET, 'hex')
  */
 export async function startStand(env: Record<string, string> = {}): Promise<Stand> {
   const upstream = await RawUpstream.listen()
-  const settings = { HTTP_PORT: '0', SIGNET_UPSTREAM: `http://127.0.0.1:${upstream.port}`, SIGNET_DRAIN_TIMEOUT: '50', ...env }
+  const settings = {
+    HTTP_PORT: '0',
+    SIGNET_UPSTREAM: `http://127.0.0.1:${upstream.port}`,
+    SIGNET_DRAIN_TIMEOUT: '50',
+    ...env,
+  }
   const { config } = readConfig({ flags: {}, env: settings, readFile: () => '' })
   const log: LogLine[] = []
   const at = (level: string) => (line: object) => {

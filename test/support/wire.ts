@@ -6,10 +6,17 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 export const PATIENCE = 5000
 
 /** Rejects when `promise` has not settled in time; `what` says what was waited for. */
-export async function within<T>(promise: Promise<T>, what: string | (() => string), ms = PATIENCE): Promise<T> {
+export async function within<T>(
+  promise: Promise<T>,
+  what: string | (() => string),
+  ms = PATIENCE,
+): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`waited ${ms} ms for ${typeof what === 'string' ? what : what()}`)), ms)
+    timer = setTimeout(
+      () => reject(new Error(`waited ${ms} ms for ${typeof what === 'string' ? what : what()}`)),
+      ms,
+    )
   })
   try {
     return await Promise.race([promise, late])
@@ -253,7 +260,11 @@ export class RawUpstream {
   accept(ms = PATIENCE): Promise<Wire> {
     const accepted = this.#accepted.shift()
     if (accepted !== undefined) return Promise.resolve(accepted)
-    return within(new Promise<Wire>((resolve) => this.#waiting.push(resolve)), 'a connection to the upstream', ms)
+    return within(
+      new Promise<Wire>((resolve) => this.#waiting.push(resolve)),
+      'a connection to the upstream',
+      ms,
+    )
   }
 
   /** Answers every request on every connection with what `answer` makes of it, until the test ends. */
