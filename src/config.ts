@@ -85,7 +85,7 @@ export const SETTINGS = {
   connectTimeout: deadline('SIGNET_CONNECT_TIMEOUT', '5000', 'for the upstream to accept a connection'),
   poolTimeout: deadline('SIGNET_POOL_TIMEOUT', '5000', 'for a connection to the upstream to come free'),
   responseTimeout: deadline('SIGNET_RESPONSE_TIMEOUT', '60000',
-    'from the request sent to the first octet of its response'),
+    'from the request sent to the whole head of its response'),
   streamTimeout: deadline('SIGNET_STREAM_TIMEOUT', '300000', 'between two pieces of a response body'),
   tunnelTimeout: deadline('SIGNET_TUNNEL_TIMEOUT', '3600000', 'for a tunnel without an octet either way'),
   poolIdleTimeout: deadline('SIGNET_POOL_IDLE_TIMEOUT', '4000',

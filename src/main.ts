@@ -45,7 +45,8 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-// A terminal or pipe that is gone, or a disk that is full, must not end the traffic.
+// A terminal or pipe that is gone, or a disk that is full, must not end the traffic. Touching stdout here also makes a pipe
+// non-blocking: a write that blocks in the thread pool would keep the process from ever ending.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 
 process.exitCode = await main(process.argv.slice(2))

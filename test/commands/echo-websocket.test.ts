@@ -3,6 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Frame, MAX_PAYLOAD, readFrame, writeFrame } from '../../src/commands/echo-websocket.ts'
 import { converse, RawClient, sign, withEcho } from './support.ts'
+import { eventually } from '../support/wire.ts'
 
 const test = suite('commands/echo-websocket')
 
@@ -80,6 +81,7 @@ test('the token of the upgrade request is judged in the log', () =>
     const { client } = await shakeHands(port, `x-my-jwt: ${await sign()}\r\n`)
     client.socket.write(masked({ opcode: TEXT, payload: 'x' }))
     await expectFrames(client, frame(TEXT, 'x'))
+    await eventually(() => log.length > 0, 'the log line, which waits for the signature to be checked')
     assert.equal(log, ['GET /chat 101 token verified'])
     client.socket.destroy()
   }))
