@@ -158,11 +158,6 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     return this.#asksForHead
   }
 
-  /** Whether the last octet of the request has come. */
-  get requestComplete(): boolean {
-    return this.#body.complete
-  }
-
   // ── the response ────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Sends an interim response head (RFC 9110 §15.2). */
@@ -370,8 +365,10 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
       if (!begun && this.#heads.begun) this.deadline = deadlines.after(limits.headTimeout)
       return end
     }
-    if (head === 'too-large') this.octetsIn += end - start
-    if (head === 'too-large') throw this.#headTooLarge(octets, start, end)
+    if (head === 'too-large') {
+      this.octetsIn += end - start
+      throw this.#headTooLarge(octets, start, end)
+    }
     this.deadline = NEVER
     this.octetsIn = head.end - head.start
     this.#asksForHead = asksForHead(head)
