@@ -95,9 +95,16 @@ export class ProxyError extends Error {
   }
 }
 
-/** Narrows what was caught to a {@link ProxyError}; anything unforeseen becomes `ERR_INTERNAL` with its cause. */
-export function asProxyError(error: unknown): ProxyError {
+/** Told of what was thrown and nobody foresaw: a fault of signet's own. Must not throw. */
+export type OnFault = (thrown: unknown) => void
+
+/**
+ * Narrows what was caught to a {@link ProxyError}. Anything unforeseen becomes `ERR_INTERNAL` with its cause; this is
+ * the one place where that happens, so that no fault passes unseen.
+ */
+export function asProxyError(error: unknown, onFault: OnFault): ProxyError {
   if (error instanceof ProxyError) return error
+  onFault(error)
   return new ProxyError('ERR_INTERNAL', error instanceof Error ? error.message : String(error), {
     cause: error,
   })

@@ -1,7 +1,7 @@
 // One request and its response. In: a request head from a client connection. Out: everything that is done about it.
 // The stages stand in the order the data flows; what each of them does lives elsewhere.
 
-import { FAILURES, ProxyError } from './errors.ts'
+import { asProxyError, FAILURES, type OnFault, ProxyError } from './errors.ts'
 import { ASSERTED, type FieldRules } from './http/forward-fields.ts'
 import { CHUNKED, type Framing, NO_BODY, UNTIL_CLOSE } from './http/framing.ts'
 import type { HeadParser } from './http/parser.ts'
@@ -48,6 +48,7 @@ export interface Stages {
   readonly date: () => string
   readonly nextRequestId: () => string
   readonly observer: ExchangeObserver
+  readonly onFault: OnFault
 }
 
 /** Who is told what happens: counters and log. None of it may throw, and none of it may be waited for. */
@@ -154,7 +155,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       this.#opening = this.#rewrite(this.#minted)
       this.#acquire()
     } catch (thrown) {
-      this.#fail(thrown instanceof ProxyError ? thrown : unforeseen(thrown))
+      this.#failBy(thrown)
     }
   }
 
@@ -189,7 +190,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       this.#client.proceed()
       if (this.#upstream === connection) this.onRequestFlush()
     } catch (thrown) {
-      this.#fail(unforeseen(thrown))
+      this.#failBy(thrown)
     }
   }
 
@@ -285,7 +286,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       this.#record(undefined) // before finish(), which may begin the next request
       this.#client.finish()
     } catch (thrown) {
-      this.#fail(unforeseen(thrown)) // the upstream connection is done with us: nobody else would
+      this.#failBy(thrown) // the upstream connection is done with us: nobody else would
     }
   }
 
@@ -303,10 +304,10 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     if (upstream === undefined || this.#upgrade === undefined || head.upgrade !== this.#upgrade) {
       throw new ProxyError('ERR_RESPONSE_MALFORMED', '101 that nobody asked for')
     }
-    const { deadlines, tunnelTimeout, rules, observer } = this.#stages
+    const { deadlines, tunnelTimeout, rules, observer, onFault } = this.#stages
     this.#status = head.status
     observer.onTunnel('opened')
-    const tunnel = new Tunnel(deadlines, tunnelTimeout, () => {
+    const tunnel = new Tunnel(deadlines, tunnelTimeout, onFault, () => {
       observer.onTunnel('closed')
       this.#record(undefined)
     })
@@ -324,9 +325,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     if (typeof answer === 'string') this.#answer(answer, 200, close)
     else {
       this.#phase = 'over'
-      answer
-        .then((text) => this.#answer(text, 200, close))
-        .catch((error: unknown) => this.#fail(unforeseen(error)))
+      answer.then((text) => this.#answer(text, 200, close)).catch((thrown: unknown) => this.#failBy(thrown))
     }
   }
 
@@ -387,7 +386,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     try {
       this.#stages.pool.request(this)
     } catch (thrown) {
-      this.#fail(thrown instanceof ProxyError ? thrown : unforeseen(thrown))
+      this.#failBy(thrown)
     }
   }
 
@@ -401,6 +400,10 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     this.#repeat()
   }
 
+  #failBy(thrown: unknown): void {
+    this.#fail(asProxyError(thrown, this.#stages.onFault))
+  }
+
   /** Ends the exchange on both sides: the client is answered, or cut off when its response has begun. */
   #fail(error: ProxyError): void {
     const phase = this.#phase
@@ -410,7 +413,8 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       if (phase === 'acquiring') this.#stages.pool.cancel(this)
       upstream?.abort()
       this.#tell(error)
-    } catch {
+    } catch (thrown) {
+      this.#stages.onFault(thrown)
       this.#client.abort() // whatever went wrong in telling it: the client must not wait for what will not come
     }
   }
@@ -490,10 +494,4 @@ function refuseTrace(head: RequestHead): void {
 function framingForClient(framing: Framing, minor: number): Framing {
   if (framing === NO_BODY) return NO_BODY
   return framing === CHUNKED && minor === 0 ? UNTIL_CLOSE : framing
-}
-
-function unforeseen(thrown: unknown): ProxyError {
-  return new ProxyError('ERR_INTERNAL', thrown instanceof Error ? thrown.message : String(thrown), {
-    cause: thrown,
-  })
 }

@@ -9,7 +9,7 @@ export interface LogOptions {
   readonly level: string
   /** for people: one readable line instead of JSON */
   readonly pretty: boolean
-  /** file descriptor to write to */
+  /** file descriptor to write to; closed with the log, but for stdout and stderr */
   readonly fd: number
 }
 
@@ -93,17 +93,19 @@ export function openLog({ level, pretty: forPeople, fd }: LogOptions): Log {
       new Promise((resolve) => {
         clearInterval(timer)
         handOver()
-        // Not flushSync, which waits for ever for a pipe that nobody reads, and overtakes a write under way.
         const late = setTimeout(giveUp, LAST_WORDS)
-        destination.flush((error) => {
-          clearTimeout(late)
-          if (error) giveUp()
-          else resolve()
-        })
         function giveUp(): void {
           destination.destroy() // or it would try again, and wait, when the process ends
           resolve()
         }
+        destination.once('error', giveUp)
+        destination.once('close', () => {
+          clearTimeout(late)
+          resolve()
+        })
+        // Not flushSync, which waits for ever for a pipe that nobody reads, and overtakes a write under way; and not
+        // flush, which is done with that write, whatever was handed over meanwhile.
+        destination.end()
       }),
   }
 }

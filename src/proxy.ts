@@ -6,7 +6,7 @@ import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { prefersHtml, STATUS_PAGE_POLICY, statusHtml, statusJson } from './admin/status.ts'
 import { Traffic } from './admin/traffic.ts'
 import type { Config } from './config.ts'
-import type { ProxyError } from './errors.ts'
+import type { OnFault, ProxyError } from './errors.ts'
 import { Exchange, type ExchangeObserver, type ExchangeRecord, type Stages } from './exchange.ts'
 import { FieldRules } from './http/forward-fields.ts'
 import { createHeadParser } from './http/parser.ts'
@@ -75,7 +75,12 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
   const parser = createHeadParser({ region: SHARED_REGION, ...config })
   const rules = new FieldRules([config.jwtHeader])
   const buffers = new Buffers(parser.region)
-  const deadlines = new Deadlines(clock)
+  const mayReport = onceASecond(clock)
+  /** A fault of signet's own, with where it happened: the exchange it took says no more than ERR_INTERNAL. */
+  const onFault: OnFault = (thrown) => {
+    if (mayReport()) attempt(() => logger.error({ event: 'fault', ...described(thrown) }, 'unforeseen error'))
+  }
+  const deadlines = new Deadlines(clock, onFault)
   const date = createDate(Date.now)
   let draining = false
   let readPath: ReadPath = config.readPath
@@ -97,7 +102,8 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
 
   /** Everything that depends on how sockets can be read, which only {@link listen} finds out. */
   function build(): void {
-    const upstream = { parser, rules, buffers, deadlines, counts: traffic.upstream, readPath, limits: config }
+    const counts = traffic.upstream
+    const upstream = { parser, rules, buffers, deadlines, counts, readPath, limits: config, onFault }
     pool = new Pool(origin, {
       upstream,
       deadlines,
@@ -114,12 +120,10 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
     if (!ownPages) adminListener = createListener(adminRouter)
   }
 
-  let complainedAt = Number.NEGATIVE_INFINITY
-  /** Says what is wrong with the process itself, once a second at most: it comes with every connection then. */
+  const mayComplain = onceASecond(clock)
+  /** Says what is wrong with the process itself: it comes with every connection then. */
   function complain(reason: string): void {
-    if (clock() - complainedAt < 1000) return
-    complainedAt = clock()
-    attempt(() => logger.error({ event: 'exhausted', reason }, reason))
+    if (mayComplain()) attempt(() => logger.error({ event: 'exhausted', reason }, reason))
   }
 
   function createListener(route: Router): Listener {
@@ -139,6 +143,7 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
       date,
       nextRequestId,
       observer,
+      onFault,
     }
     const downstream: Omit<DownstreamContext, 'onClosed'> = {
       parser,
@@ -158,6 +163,7 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
         }
       },
       draining: () => draining,
+      onFault,
     }
     return new Listener({
       downstream,
@@ -276,6 +282,23 @@ function attempt(step: () => void): void {
   } catch {
     // There is nowhere left to say so.
   }
+}
+
+/** Whether something may be said now that would otherwise be said with every connection or exchange. */
+function onceASecond(clock: () => number): () => boolean {
+  let last = Number.NEGATIVE_INFINITY
+  return () => {
+    const now = clock()
+    if (now - last < 1000) return false
+    last = now
+    return true
+  }
+}
+
+function described(thrown: unknown): { reason: string; stack?: string | undefined } {
+  return thrown instanceof Error
+    ? { reason: thrown.message, stack: thrown.stack }
+    : { reason: String(thrown) }
 }
 
 /** Whether the process has no file descriptor left, or the system none. */

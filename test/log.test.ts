@@ -1,4 +1,4 @@
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -79,7 +79,22 @@ test('exchanges and events come out in the order they were logged, whole at the 
     )
     assert.not.match(lines.join(), 'secret')
   } finally {
-    closeSync(fd)
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('what is handed over while a write is under way is written before the log is closed', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'signet-log-'))
+  const path = join(folder, 'log')
+  try {
+    const log = openLog({ level: 'info', pretty: false, fd: openSync(path, 'w') })
+    for (let line = 0; line < 1000; line++) log.exchange(record, 'someone')
+    log.logger.info({ event: 'last' })
+    await log.close()
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+    assert.is(lines.length, 1001)
+    assert.is(JSON.parse(lines.at(-1)!).event, 'last')
+  } finally {
     rmSync(folder, { recursive: true })
   }
 })
@@ -95,7 +110,6 @@ test('a level above info leaves exchanges out', async () => {
     await log.close()
     assert.is(readFileSync(path, 'utf8').trimEnd().split('\n').length, 1)
   } finally {
-    closeSync(fd)
     rmSync(folder, { recursive: true })
   }
 })

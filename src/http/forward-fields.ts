@@ -57,6 +57,7 @@ const RULES: ReadonlyMap<string, FieldRule> = new Map(
     },
     'proxy-authenticate': { treatment: 'hop-by-hop', why: 'RFC 9110 §11.7.1: to the next client only' },
     'proxy-authentication-info': { treatment: 'hop-by-hop', why: 'RFC 9110 §11.7.3: the same' },
+    proxy: { treatment: 'hop-by-hop', why: 'CVE-2016-5385: no such field, but CGI makes it HTTP_PROXY' },
     trailer: { treatment: 'hop-by-hop', why: 'RFC 9110 §6.6.2: which trailer fields come is decided here' },
     'http2-settings': { treatment: 'hop-by-hop', why: 'RFC 9113 §3.1: h2c would pass every check by' },
     authorization: { treatment: 'end-to-end', why: 'RFC 9110 §11.6.2' },

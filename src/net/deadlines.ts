@@ -1,11 +1,13 @@
 // Deadlines of connections. A deadline is a number in the connection; one timer looks at all of them ten times a
 // second. Arming one costs an assignment, where a timer each would cost an object and a list for every phase.
 
+import type { OnFault } from '../errors.ts'
+
 /** Something with a deadline: `deadline` is set by its owner, in ms on the clock of {@link Deadlines}. */
 export interface Watched {
   /** when {@link onDeadline} is due; `NEVER` while nothing is waited for */
   deadline: number
-  /** Called once per deadline, at most two ticks late. Must not throw. */
+  /** Called once per deadline, at most two ticks late. What it throws is a fault, and the others' turn comes all the same. */
   onDeadline(): void
 }
 
@@ -19,12 +21,14 @@ const TICK = 100
 export class Deadlines {
   readonly #watched = new Set<Watched>()
   readonly #clock: () => number
+  readonly #onFault: OnFault
   #timer: NodeJS.Timeout | undefined = undefined
   #now = 0
 
   /** @param clock monotonic milliseconds */
-  constructor(clock: () => number) {
+  constructor(clock: () => number, onFault: OnFault) {
     this.#clock = clock
+    this.#onFault = onFault
   }
 
   /** How many are watched: for tests that look for leaks. */
@@ -60,7 +64,11 @@ export class Deadlines {
     for (const watched of this.#watched) {
       if (watched.deadline > this.#now) continue
       watched.deadline = NEVER
-      watched.onDeadline()
+      try {
+        watched.onDeadline()
+      } catch (thrown) {
+        this.#onFault(thrown)
+      }
     }
   }
 }

@@ -2,7 +2,7 @@
 // responses; refusals. It knows where messages begin and end, and nothing of what they are for.
 
 import type { Socket } from 'node:net'
-import { asProxyError, ProxyError } from '../errors.ts'
+import { asProxyError, type OnFault, ProxyError } from '../errors.ts'
 import { BodyReader, type BodySink } from '../http/body-reader.ts'
 import type { FieldRules } from '../http/forward-fields.ts'
 import { ForwardingLines } from '../http/forwarding.ts'
@@ -31,6 +31,7 @@ export interface DownstreamContext {
   /** A request that was refused before there was an exchange: its head could not be read. */
   readonly onRefused: (error: ProxyError, client: Downstream) => RefusalText
   readonly onClosed: (client: Downstream) => void
+  readonly onFault: OnFault
   /** Whether the proxy is being shut down: then no connection carries another request. */
   readonly draining: () => boolean
 }
@@ -218,6 +219,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
       this.abort()
       return
     }
+    this.#skipBody()
     // A request that is still coming in cannot be told from what follows it: the connection ends.
     const close = this.#closing || !this.#body.complete || this.#state !== 'waiting' || !this.mayPersist
     this.#exchange = undefined
@@ -228,6 +230,21 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     this.#body.begin({ kind: 'none' })
     this.#outlet.flush()
     this.#endExchange()
+  }
+
+  /** Reads past what is here of a body that nobody takes any more: all of it, and the connection can go on. */
+  #skipBody(): void {
+    // Within a read the octets that are kept may be those being read.
+    if (this.#state !== 'body' || this.#exchange === undefined || this.#receiving) return
+    const kept = this.#kept.peek()
+    try {
+      const read = this.#body.read(kept, 0, kept.length, this)
+      this.octetsIn += read
+      this.#kept.drop(read)
+      if (this.#body.complete) this.#state = 'waiting'
+    } catch (thrown) {
+      asProxyError(thrown, this.onFault) // malformed: the connection ends with the refusal
+    }
   }
 
   /** Ends the connection without another word. */
@@ -324,7 +341,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
       }
       this.#exchange?.onRequestFlush()
     } catch (thrown) {
-      guard(this, () => this.#refuse(asProxyError(thrown)))
+      guard(this, () => this.#refuse(asProxyError(thrown, this.onFault)))
       at = end
     } finally {
       this.#receiving = false
@@ -348,6 +365,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
       case 'waiting':
         return start
       case 'tunnel':
+        this.octetsIn += end - start
         this.#tunnel?.onOctets(octets, start, end)
         return end
       case 'discarding':
@@ -415,6 +433,10 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
   }
 
   // ── failures, deadlines and the end ─────────────────────────────────────────────────────────────────────────
+
+  get onFault(): OnFault {
+    return this.#context.onFault
+  }
 
   onUnforeseen(error: ProxyError): void {
     this.#refuse(error)

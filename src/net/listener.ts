@@ -1,7 +1,6 @@
 // Accepts client connections, within their number, and lets them end in order. In: address and port. Out: Downstreams.
 
 import { type AddressInfo, createServer, type OnReadOpts, type Server, Socket } from 'node:net'
-import { asProxyError } from '../errors.ts'
 import { Downstream, type DownstreamContext } from './downstream.ts'
 import { Inlet, type InletSink, type ReadPath } from './inlet.ts'
 import { HIGH_WATER_MARK } from './outlet.ts'
@@ -80,7 +79,7 @@ export class Listener {
       this.#onAccepted(accepted)
     } catch (thrown) {
       accepted.destroy()
-      this.#context.onError(asProxyError(thrown))
+      this.#context.downstream.onFault(thrown)
     }
   }
 

@@ -1,5 +1,6 @@
 // Two connections that have left HTTP (101, RFC 9110 §15.2.2): raw octets both ways, with backpressure and half-close.
 
+import type { OnFault } from '../errors.ts'
 import type { Deadlines, Watched } from './deadlines.ts'
 import { NEVER } from './deadlines.ts'
 import { type Guarded, guard } from './guard.ts'
@@ -30,11 +31,10 @@ export class Tunnel implements Watched, Guarded {
   deadline: number
   readonly #deadlines: Deadlines
   readonly #timeout: number
-  readonly #onClosed: (octetsIn: number, octetsOut: number) => void
+  readonly onFault: OnFault
+  readonly #onClosed: () => void
   #client: RawPeer | undefined = undefined
   #upstream: RawPeer | undefined = undefined
-  #octetsIn = 0
-  #octetsOut = 0
   /** sides that closed their sending side */
   #ended = 0
   /** sides that are gone */
@@ -43,15 +43,12 @@ export class Tunnel implements Watched, Guarded {
 
   /**
    * @param timeout ms without an octet either way
-   * @param onClosed told once, with the octets from the client and to it
+   * @param onClosed told once
    */
-  constructor(
-    deadlines: Deadlines,
-    timeout: number,
-    onClosed: (octetsIn: number, octetsOut: number) => void,
-  ) {
+  constructor(deadlines: Deadlines, timeout: number, onFault: OnFault, onClosed: () => void) {
     this.#deadlines = deadlines
     this.#timeout = timeout
+    this.onFault = onFault
     this.#onClosed = onClosed
     this.deadline = NEVER
   }
@@ -60,18 +57,12 @@ export class Tunnel implements Watched, Guarded {
   readonly clientSide: RawSink = this.#side(
     () => this.#upstream,
     () => this.#client,
-    (count) => {
-      this.#octetsIn += count
-    },
   )
 
   /** What the upstream connection talks to. */
   readonly upstreamSide: RawSink = this.#side(
     () => this.#client,
     () => this.#upstream,
-    (count) => {
-      this.#octetsOut += count
-    },
   )
 
   /** Both sides are there: octets that came early go first. */
@@ -99,16 +90,11 @@ export class Tunnel implements Watched, Guarded {
     this.#upstream?.outlet.reset()
   }
 
-  #side(
-    to: () => RawPeer | undefined,
-    from: () => RawPeer | undefined,
-    count: (octets: number) => void,
-  ): RawSink {
+  #side(to: () => RawPeer | undefined, from: () => RawPeer | undefined): RawSink {
     return {
       onOctets: (octets, start, end) => {
         const peer = to()
         if (peer === undefined || this.#closed) return
-        count(end - start)
         this.deadline = this.#deadlines.after(this.#timeout)
         peer.outlet.octets(octets, start, end)
         peer.outlet.flush()
@@ -134,6 +120,6 @@ export class Tunnel implements Watched, Guarded {
     this.#deadlines.unwatch(this)
     // Whoever is still there must see that it was cut off.
     this.giveUp()
-    this.#onClosed(this.#octetsIn, this.#octetsOut)
+    this.#onClosed()
   }
 }

@@ -2,7 +2,7 @@
 // It knows whether it is provably between messages; only then does the pool see it again.
 
 import type { Socket } from 'node:net'
-import { asProxyError, ProxyError } from '../errors.ts'
+import { asProxyError, type OnFault, ProxyError } from '../errors.ts'
 import { BodyReader, type BodySink } from '../http/body-reader.ts'
 import type { FieldRules } from '../http/forward-fields.ts'
 import { NO_BODY } from '../http/framing.ts'
@@ -32,6 +32,7 @@ export interface UpstreamContext {
   readonly onAvailable: (connection: Upstream) => void
   /** The connection is gone; `error` when it never came to be. */
   readonly onClosed: (connection: Upstream, error: ProxyError | undefined) => void
+  readonly onFault: OnFault
 }
 
 /** Limits in octets, deadlines in ms. */
@@ -239,7 +240,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
       while (at < length && this.#state !== 'closed') at = this.#take(octets, at, length)
       this.#exchange?.onResponseFlush()
     } catch (thrown) {
-      guard(this, () => this.#fail(asProxyError(thrown)))
+      guard(this, () => this.#fail(asProxyError(thrown, this.onFault)))
     }
   }
 
@@ -449,6 +450,10 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     }
     const code = this.#state === 'body' ? 'ERR_RESPONSE_CUT_SHORT' : 'ERR_UPSTREAM_CLOSED'
     this.#fail(new ProxyError(code, error.message, { cause: error }))
+  }
+
+  get onFault(): OnFault {
+    return this.#context.onFault
   }
 
   onUnforeseen(error: ProxyError): void {

@@ -215,6 +215,7 @@ const hopByHop: Case[] = [
     'Proxy-Authorization: Basic YTpi',
     'Proxy-Authenticate: Basic',
     'Proxy-Authentication-Info: a=b',
+    'Proxy: http://attacker.test',
     'Trailer: X-A',
     'Trailer: x-my-jwt',
     'HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA',

@@ -33,6 +33,7 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'http2-settings',
   'keep-alive',
   'max-forwards',
+  'proxy', // no field either, but one that CGI would take for the address of a proxy (CVE-2016-5385)
   'proxy-authenticate',
   'proxy-authentication-info',
   'proxy-authorization',

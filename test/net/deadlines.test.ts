@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Deadlines, NEVER, type Watched } from '../../src/net/deadlines.ts'
+import { noFault } from '../support/faults.ts'
 import { later } from '../support/flow.ts'
 
 const test = suite('net/deadlines')
@@ -27,7 +28,7 @@ class Probe implements Watched {
 }
 
 test('a deadline is never early, at most two ticks late, and passed once', async () => {
-  const deadlines = new Deadlines(() => performance.now())
+  const deadlines = new Deadlines(() => performance.now(), noFault)
   const probes: { probe: Probe; due: number }[] = []
   for (const ms of [0, 1, 50, 99, 100, 101, 250, 400]) {
     const probe = new Probe()
@@ -46,7 +47,7 @@ test('a deadline is never early, at most two ticks late, and passed once', async
 })
 
 test('a deadline that is put off is not passed, and NEVER never is', async () => {
-  const deadlines = new Deadlines(() => performance.now())
+  const deadlines = new Deadlines(() => performance.now(), noFault)
   const [late, never] = [new Probe(), new Probe()]
   deadlines.watch(late)
   deadlines.watch(never)
@@ -63,7 +64,7 @@ test('a deadline that is put off is not passed, and NEVER never is', async () =>
 })
 
 test('whoever is no longer watched is not called, not even when another call in the same sweep did that', async () => {
-  const deadlines = new Deadlines(() => performance.now())
+  const deadlines = new Deadlines(() => performance.now(), noFault)
   const second = new Probe()
   const first = new Probe(() => deadlines.unwatch(second))
   for (const probe of [first, second]) {
@@ -77,7 +78,7 @@ test('whoever is no longer watched is not called, not even when another call in 
 })
 
 test('a deadline may be set anew, and another watched, from within the call', async () => {
-  const deadlines = new Deadlines(() => performance.now())
+  const deadlines = new Deadlines(() => performance.now(), noFault)
   const other = new Probe()
   const probe = new Probe(() => {
     if (probe.calls > 1) return
@@ -96,7 +97,7 @@ test('a deadline may be set anew, and another watched, from within the call', as
 
 test('a deadline that is set while nothing is watched counts from the present', async () => {
   let now = 0
-  const deadlines = new Deadlines(() => now)
+  const deadlines = new Deadlines(() => now, noFault)
   now = 5000
   assert.ok(deadlines.after(100) >= 5100)
   const probe = new Probe()
@@ -106,9 +107,32 @@ test('a deadline that is set while nothing is watched counts from the present', 
   assert.ok(deadlines.after(100) >= 90_100)
 })
 
+test('one whose deadline throws is reported, and the others have their turn all the same', async () => {
+  const faults: unknown[] = []
+  const deadlines = new Deadlines(
+    () => performance.now(),
+    (thrown) => faults.push(thrown),
+  )
+  const fault = new Error('injected')
+  const bad: Watched = {
+    deadline: deadlines.after(10),
+    onDeadline: () => {
+      throw fault
+    },
+  }
+  const probe = new Probe()
+  deadlines.watch(bad)
+  deadlines.watch(probe)
+  probe.deadline = deadlines.after(10)
+  await later(10 + LATE)
+  assert.equal([faults, probe.calls], [[fault], 1])
+  deadlines.unwatch(bad)
+  deadlines.unwatch(probe)
+})
+
 test('what is watched keeps no process alive', () => {
   const before = process.getActiveResourcesInfo().length
-  const deadlines = new Deadlines(() => performance.now())
+  const deadlines = new Deadlines(() => performance.now(), noFault)
   const probe = new Probe()
   deadlines.watch(probe)
   assert.is(process.getActiveResourcesInfo().length, before)

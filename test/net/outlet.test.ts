@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { Buffers } from '../../src/net/buffers.ts'
 import { Deadlines, NEVER } from '../../src/net/deadlines.ts'
 import { HIGH_WATER_MARK, Outlet } from '../../src/net/outlet.ts'
+import { noFault } from '../support/faults.ts'
 
 const test = suite('net/outlet')
 
@@ -67,7 +68,7 @@ class Slow extends Duplex {
 function open(shared = Buffer.alloc(SHARED)) {
   const socket = new Slow()
   const buffers = new Buffers(shared)
-  const deadlines = new Deadlines(() => performance.now())
+  const deadlines = new Deadlines(() => performance.now(), noFault)
   const counts = { octetsReceived: 0, octetsSent: 0 }
   const told = { drained: 0, stalled: 0 }
   const outlet = new Outlet(

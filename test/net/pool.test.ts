@@ -7,12 +7,13 @@ import { Buffers } from '../../src/net/buffers.ts'
 import { Deadlines } from '../../src/net/deadlines.ts'
 import { Pool, type Waiter } from '../../src/net/pool.ts'
 import type { Upstream, UpstreamExchange } from '../../src/net/upstream.ts'
+import { noFault } from '../support/faults.ts'
 import { eventually, ok, RawUpstream } from '../support/wire.ts'
 
 const test = suite('net/pool')
 
 const parser = createHeadParser({ region: 64 * 1024, maxHeadSize: 16_384, maxFields: 100 })
-const deadlines = new Deadlines(() => performance.now())
+const deadlines = new Deadlines(() => performance.now(), noFault)
 const LIMITS = {
   maxHeadSize: 16_384,
   connectTimeout: 1000,
@@ -70,6 +71,7 @@ function openPool(poolSize: number, poolQueue: number, port = upstream.port): Po
     counts: { octetsReceived: 0, octetsSent: 0 },
     readPath: 'shared' as const,
     limits: LIMITS,
+    onFault: noFault,
   }
   pool = new Pool(
     { host: '127.0.0.1', port, authority: `127.0.0.1:${port}` },

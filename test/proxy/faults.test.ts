@@ -66,10 +66,15 @@ const LIMITS = {
 /** A proxy whose parts can be made to throw, its upstream, and its clients. */
 class Stand {
   readonly saboteur = new Saboteur()
+  /** what signet reported as faults of its own */
+  readonly faults: unknown[] = []
   readonly upstream: RawUpstream
   readonly #pool: Pool
   readonly #listener: Listener
-  readonly #deadlines = new Deadlines(() => performance.now())
+  readonly #deadlines = new Deadlines(
+    () => performance.now(),
+    (thrown) => this.faults.push(thrown),
+  )
   readonly #wires: Wire[] = []
   port = 0
 
@@ -89,7 +94,8 @@ class Stand {
     const rules = new FieldRules(['x-my-jwt'])
     const deadlines = this.#deadlines
     const counts = { octetsReceived: 0, octetsSent: 0 }
-    const shared = { parser, rules, buffers, deadlines, counts, limits: LIMITS }
+    const onFault = (thrown: unknown) => this.faults.push(thrown)
+    const shared = { parser, rules, buffers, deadlines, counts, limits: LIMITS, onFault }
     this.#pool = new FaultyPool(saboteur, origin, {
       upstream: { ...shared, readPath: 'shared' },
       deadlines,
@@ -483,6 +489,7 @@ for (const [part, entry] of CASES) {
       assert.match((await next.message()).head, /^HTTP\/1\.1 200 /, 'the next client is served')
       await stand.settle()
       nothingUncaught()
+      assert.equal(stand.faults.map(String), [`Error: injected: ${part}`], 'it is reported, once')
     } finally {
       restore()
       await stand.close()

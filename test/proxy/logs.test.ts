@@ -3,9 +3,10 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DEMO_SECRET } from '../../src/jwt/keys.ts'
+import { later } from '../support/flow.ts'
 import { claimsIn, problemIn, valuesOf } from '../support/heads.ts'
 import { closedAfter, processesOf } from '../support/process.ts'
-import { type LogLine, READ_PATHS } from '../support/proxy.ts'
+import { type LogLine, READ_PATHS, startStand } from '../support/proxy.ts'
 import { exchange, standsOf } from '../support/stands.ts'
 import { ok, RawUpstream, type Wire } from '../support/wire.ts'
 
@@ -451,6 +452,36 @@ test('whatever the texts in a line, it stays one line and says them exactly', as
   assert.is(fine?.path, path)
   assert.is(fine?.subject, user)
   assert.is(refused?.failure, 'ERR_HEAD_MALFORMED')
+})
+
+test('a fault of signet is logged with where it happened, once a second however often it comes', async () => {
+  const jwtMethods = new Set<string>()
+  jwtMethods.has = () => {
+    throw new Error('injected')
+  }
+  const stand = await startStand({}, (config) => ({ ...config, jwtMethods }))
+  try {
+    const faults = () => stand.log.filter(({ event }) => event === 'fault')
+    const client = await stand.client()
+    const begun = performance.now()
+    for (let count = 1; count <= 5; count++) {
+      client.send(`GET / HTTP/1.1\r\n${H}\r\n`)
+      assert.match((await client.message()).head, /^HTTP\/1\.1 500 /)
+    }
+    assert.ok(performance.now() - begun < 1000, 'five within a second')
+    assert.is(faults().length, 1)
+    const [line] = faults()
+    assert.equal([line?.level, line?.reason], ['error', 'injected'])
+    assert.match(String(line?.stack), /exchange\.[jt]s/)
+    assert.is((await stand.exchanges(5)).filter(({ failure }) => failure === 'ERR_INTERNAL').length, 5)
+
+    await later(1000)
+    client.send(`GET / HTTP/1.1\r\n${H}\r\n`)
+    await client.message()
+    assert.is(faults().length, 2)
+  } finally {
+    await stand.close()
+  }
 })
 
 test('a line is written soon, without waiting for its batch to fill or for the end', async () => {

@@ -414,6 +414,26 @@ for (const readPath of READ_PATHS) {
     assert.not.match(refusal.body.toString(), /secret-backend/)
   })
 
+  for (const [name, body, connection] of [
+    ['of a known length', 'Content-Length: 5\r\n\r\nhello', 'goes on'],
+    ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n', 'goes on'],
+    ['with trailers', 'Transfer-Encoding: chunked\r\n\r\n0\r\nX-T: 1\r\n\r\n', 'goes on'],
+    ['with broken chunks', 'Transfer-Encoding: chunked\r\n\r\n5\r\nhello0\r\n\r\n', 'close'],
+    ['with broken trailers', 'Transfer-Encoding: chunked\r\n\r\n0\r\nX T: 1\r\n\r\n', 'close'],
+  ] as const) {
+    test(`a failed request whose body, ${name}, is all there: the connection ${connection === 'close' ? 'ends' : 'goes on'}`, async () => {
+      const stand = await start({ SIGNET_UPSTREAM: `http://127.0.0.1:${await freePort()}` })
+      const client = await stand.client()
+      client.send(`${POST}${body}${connection === 'close' ? '' : GET}`)
+      assertRefusal(await client.message(), 'ERR_UPSTREAM_UNREACHABLE', connection)
+      if (connection === 'goes on') {
+        assertRefusal(await client.message(), 'ERR_UPSTREAM_UNREACHABLE', 'goes on')
+        const [line] = await stand.exchanges(2)
+        assert.is(line?.octetsIn, POST.length + body.length)
+      } else assert.is((await client.rest()).ending, 'fin')
+    })
+  }
+
   test('a failed request whose body is still coming ends the connection', async () => {
     const stand = await start({ SIGNET_UPSTREAM: `http://127.0.0.1:${await freePort()}` })
     const client = await stand.client()

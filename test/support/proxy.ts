@@ -1,6 +1,6 @@
 // A signet in this process, in front of a raw upstream, for black-box tests.
 
-import { readConfig } from '../../src/config.ts'
+import { type Config, readConfig } from '../../src/config.ts'
 import { DEMO_SECRET, readHmacKey } from '../../src/jwt/keys.ts'
 import { exchangeFields } from '../../src/log.ts'
 import { createProxy, type Proxy } from '../../src/proxy.ts'
@@ -34,8 +34,12 @@ export const KEY = readHmacKey(DEMO_SECRET, 'hex')
  * Starts a proxy on a free port in front of a new raw upstream.
  *
  * @param env settings, as environment variables; SIGNET_UPSTREAM may name another upstream
+ * @param change what no environment variable can say
  */
-export async function startStand(env: Record<string, string> = {}): Promise<Stand> {
+export async function startStand(
+  env: Record<string, string> = {},
+  change: (config: Config) => Config = (config) => config,
+): Promise<Stand> {
   const upstream = await RawUpstream.listen()
   const settings = {
     HTTP_PORT: '0',
@@ -43,7 +47,7 @@ export async function startStand(env: Record<string, string> = {}): Promise<Stan
     SIGNET_DRAIN_TIMEOUT: '50',
     ...env,
   }
-  const { config } = readConfig({ flags: {}, env: settings, readFile: () => '' })
+  const config = change(readConfig({ flags: {}, env: settings, readFile: () => '' }).config)
   const log: LogLine[] = []
   const at = (level: string) => (line: object) => {
     log.push({ level, ...line })
