@@ -184,7 +184,8 @@ for (const readPath of READ_PATHS) {
       const client = await stand.client()
       client.send(`${POST}0123456789${GET}`)
       assert.is(await takesShort(refusal(client, 504)), 'ERR_CONNECT_TIMEOUT')
-      await client.rest()
+      // Its body was all there, so the request behind it has its turn.
+      assert.is(await takesShort(refusal(client, 504)), 'ERR_CONNECT_TIMEOUT')
       await poolUntil(stand, ({ open, connecting }) => open + connecting === 0, 'no connection')
     } finally {
       deaf.close()
