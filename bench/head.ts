@@ -77,7 +77,7 @@ function requestSteps(octets: Buffer): number[] {
   const { region } = parser
   const parse = () => parser.parseRequest(region, 0, end)
   const read = () => readRequest(parse(), rules, MAX_TARGET_SIZE)
-  const rewrite = () => rewriteRequest(read(), rules, ADDITIONS)
+  const rewrite = () => rewriteRequest(read(), ADDITIONS)
   return [
     nsPerCall(() => findHeadEnd(region, 0, end)),
     nsPerCall(() => scanHead(region, 0, end, 'none').end),
@@ -95,7 +95,7 @@ function responseSteps(octets: Buffer): number[] {
   const read = () => readResponse(parse(), rules, 'POST')
   const rewrite = () => {
     const response = read()
-    return rewriteResponse(response, rules, { framing: response.framing, close: false, dateLine: '' })
+    return rewriteResponse(response, { framing: response.framing, close: false, dateLine: '' })
   }
   return [
     nsPerCall(() => findHeadEnd(region, 0, end)),

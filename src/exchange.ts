@@ -161,13 +161,13 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
 
   /** The head to forward: what may pass of the received one, and then what only signet may say. */
   #rewrite(minted: Minted | undefined): string {
-    const { rules, jwtHeader, pseudonym, upgrades, pool } = this.#stages
+    const { jwtHeader, pseudonym, upgrades, pool } = this.#stages
     const head = this.#head
     this.#upgrade = head.upgrade !== undefined && upgrades.has(head.upgrade) ? head.upgrade : undefined
     const token = minted === undefined ? '' : `${jwtHeader}: ${minted.jwt}\r\n`
     const lines = `${this.#client.forwarding.lines(head.authority)}Via: 1.${head.minor} ${pseudonym}\r\n${token}`
     const additions = { fallbackAuthority: pool.origin.authority, lines, upgrade: this.#upgrade }
-    return rewriteRequest(head, rules, additions, this.#onDrop)
+    return rewriteRequest(head, additions, this.#onDrop)
   }
 
   /** An idle connection at once, or else a new one as soon as it is there. */
@@ -244,12 +244,11 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   onInterim(head: ResponseHead): void {
     this.#responseBegun = true
     // RFC 9110 §15.2: never to a client that speaks HTTP/1.0.
-    if (this.#head.minor === 1)
-      this.#client.sendInterim(rewriteInterim(head, this.#stages.rules, this.#onDrop))
+    if (this.#head.minor === 1) this.#client.sendInterim(rewriteInterim(head, this.#onDrop))
   }
 
   onResponse(head: ResponseHead): void {
-    const { rules, clock, date } = this.#stages
+    const { clock, date } = this.#stages
     this.#responseBegun = true
     this.#headAt = clock()
     this.#responseNominated = head.nominated
@@ -262,7 +261,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     const close = !this.#head.persistent || framing.kind === 'until-close' || !this.#client.mayPersist
     this.#closes = close
     const additions = { framing, close, dateLine: head.hasDate ? '' : `Date: ${date()}\r\n` }
-    this.#client.sendHead(rewriteResponse(head, rules, additions, this.#onDrop), close)
+    this.#client.sendHead(rewriteResponse(head, additions, this.#onDrop), close)
   }
 
   onResponseBody(octets: Buffer, start: number, end: number): void {
@@ -304,7 +303,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     if (upstream === undefined || this.#upgrade === undefined || head.upgrade !== this.#upgrade) {
       throw new ProxyError('ERR_RESPONSE_MALFORMED', '101 that nobody asked for')
     }
-    const { deadlines, tunnelTimeout, rules, observer, onFault } = this.#stages
+    const { deadlines, tunnelTimeout, observer, onFault } = this.#stages
     this.#status = head.status
     observer.onTunnel('opened')
     const tunnel = new Tunnel(deadlines, tunnelTimeout, onFault, () => {
@@ -312,7 +311,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       this.#record(undefined)
     })
     const upstreamPeer = upstream.becomeTunnel(tunnel.upstreamSide)
-    const clientPeer = this.#client.becomeTunnel(rewriteInterim(head, rules, this.#onDrop), tunnel.clientSide)
+    const clientPeer = this.#client.becomeTunnel(rewriteInterim(head, this.#onDrop), tunnel.clientSide)
     this.#letGo()
     tunnel.join(clientPeer, upstreamPeer)
   }

@@ -1,7 +1,6 @@
 // Which fields cross the proxy, and why the others stop here. In: a field name as received. Out: its row.
 
 import { fold } from './fields.ts'
-import { allIn, DIGIT } from './octets.ts'
 
 /** What signet does with a field line, beyond passing it on. */
 export type Treatment =
@@ -31,6 +30,9 @@ export interface FieldRule {
   readonly treatment: Treatment
   readonly why: string
 }
+
+/** The rule of each field line of a head, in order; none for a line that simply passes. */
+export type LineRules = readonly (FieldRule | undefined)[]
 
 /** Fields with a treatment, by lower-case name. Unlisted fields are end-to-end: they pass, and may be nominated. */
 const RULES: ReadonlyMap<string, FieldRule> = new Map(
@@ -92,39 +94,69 @@ const FORWARDING_FIELDS: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip'
 const FORWARDING_PREFIX = 'x-forwarded-'
 const FRAMING_FIELDS: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding'])
 
-/** Looks field names up in the rules, octets first: most names cost one table load and no string. */
+/** A name with a rule, lower-case. */
+interface Known {
+  readonly name: string
+  readonly rule: FieldRule
+}
+
+/** Looks field names up in the rules by their octets: none costs a string but one that may be an imitation. */
 export class FieldRules {
   readonly #asserted: ReadonlySet<string>
-  /** 1 where a name of this length (up to 63) with this first letter may have a rule */
-  readonly #suspects = new Uint8Array(64 * 32)
+  /** what a name of this length (up to 63) with this first letter may be; undefined where none has a rule */
+  readonly #suspects = new Array<Known[] | undefined>(64 * 32).fill(undefined)
 
   /** @param asserted lower-case names of the fields that only signet may send upstream, such as `x-my-jwt` */
   constructor(asserted: readonly string[]) {
     this.#asserted = new Set(asserted.map(fold))
-    for (const name of [...RULES.keys(), ...FORWARDING_FIELDS, ...this.#asserted]) {
-      const index = suspectIndex(name, 0, name.length)
-      this.#suspects[index] = 1
+    for (const name of this.#asserted) {
+      this.#know({ name, rule: ASSERTED })
       // Folded, it stands for every octet that is no letter and no digit: whichever comes first may be meant.
-      if (name.startsWith('-')) this.#suspects.fill(1, index & ~31, (index | 31) + 1)
+      const row = suspectIndex(name, 0, name.length) & ~31
+      if (name.startsWith('-'))
+        for (let letter = 0; letter < 32; letter++) this.#suspects[row + letter] ??= []
     }
+    for (const name of FORWARDING_FIELDS) this.#know({ name, rule: FORWARDING })
+    for (const [name, rule] of RULES) if (!this.#asserted.has(name)) this.#know({ name, rule })
     for (let length = FORWARDING_PREFIX.length; length < 64; length++) {
-      this.#suspects[suspectIndex(FORWARDING_PREFIX.padEnd(length), 0, length)] = 1
+      this.#suspects[suspectIndex(FORWARDING_PREFIX.padEnd(length), 0, length)] ??= []
     }
   }
 
-  /** The rule for the name that stands at `text[start, end)`; none means that the field simply passes. */
+  #know(known: Known): void {
+    const index = suspectIndex(known.name, 0, known.name.length)
+    this.#suspects[index] ??= []
+    this.#suspects[index].push(known)
+  }
+
+  /** The rule for the name that stands at `text[start, end)`, a token; none means that the field simply passes. */
   lookUp(text: string, start: number, end: number): FieldRule | undefined {
-    if (this.#suspects[suspectIndex(text, start, end)] === 0) return undefined
-    const name = text.slice(start, end).toLowerCase()
-    const rule = RULES.get(name)
-    // A known name in its own spelling, as nearly all are, need not be folded to be told from another.
-    if (rule !== undefined && !this.#asserted.has(name)) return rule
-    const folded = fold(name)
+    const suspects = this.#suspects[suspectIndex(text, start, end)]
+    if (suspects === undefined) return undefined
+    for (let at = 0; at < suspects.length; at++) {
+      const { name, rule } = suspects[at]!
+      if (isName(name, text, start, end)) return rule
+    }
+    return this.#imitated(fold(text.slice(start, end)))
+  }
+
+  /** The rule of a name that is none of the known ones, but may be folded onto one. */
+  #imitated(folded: string): FieldRule | undefined {
     if (this.#asserted.has(folded)) return ASSERTED
     if (FORWARDING_FIELDS.has(folded) || folded.startsWith(FORWARDING_PREFIX)) return FORWARDING
     if (FRAMING_FIELDS.has(folded)) return FRAMING_IMITATION
     return undefined
   }
+}
+
+/** Whether the token at `text[start, end)` is `name`, which is lower-case, in any case. */
+function isName(name: string, text: string, start: number, end: number): boolean {
+  if (end - start !== name.length) return false
+  for (let at = 0; at < name.length; at++) {
+    // This bit makes the two cases of a letter one, and of no other octets of a token but `^` and `~`: no name has them.
+    if ((text.charCodeAt(start + at) | 0x20) !== name.charCodeAt(at)) return false
+  }
+  return true
 }
 
 /** The rule of the fields that carry what signet asserts. */
@@ -148,7 +180,13 @@ function suspectIndex(text: string, start: number, end: number): number {
 
 /** A Content-Length signet believes: digits alone, no sign, no leading zero, below 2^53 (RFC 9110 §8.6). */
 export function readContentLength(value: string): number | undefined {
-  if (value.length === 0 || value.length > 15 || !allIn(DIGIT, value, 0, value.length)) return undefined
+  if (value.length === 0 || value.length > 15) return undefined
   if (value.length > 1 && value.charCodeAt(0) === 0x30) return undefined
-  return Number(value)
+  let length = 0
+  for (let at = 0; at < value.length; at++) {
+    const digit = value.charCodeAt(at) - 0x30
+    if (digit < 0 || digit > 9) return undefined
+    length = length * 10 + digit
+  }
+  return length
 }

@@ -2,7 +2,7 @@
 // do not (docs/decisions/0001-llhttp-in-place.md lists it): the difference is decided here, before anything is forwarded.
 
 import { ProxyError } from '../errors.ts'
-import { type FieldRules, readContentLength } from './forward-fields.ts'
+import { type FieldRule, type FieldRules, type LineRules, readContentLength } from './forward-fields.ts'
 import { type FieldSection, listMembers } from './fields.ts'
 import { type Framing, type FramingFields, NO_BODY, requestFraming } from './framing.ts'
 import { allIn, TCHAR } from './octets.ts'
@@ -38,6 +38,7 @@ export interface RequestHead {
   /** names in Connection, lower-case, that are no option known here: these fields are dropped */
   readonly nominated: ReadonlySet<string> | undefined
   readonly fields: FieldSection
+  readonly rules: LineRules
 }
 
 /** What the received fields of either kind of message say about the connection and the body. */
@@ -65,6 +66,11 @@ export class HeadFacts implements FramingFields {
 
   /** Notes a Connection line (RFC 9110 §7.6.1). */
   addConnection(value: string): void {
+    // What nearly all say, without a list: saves 0.2 µs a head (bench/head).
+    if (value === 'keep-alive') {
+      this.keepAlive = true
+      return
+    }
     for (const option of listMembers(value)) {
       if (option === 'close') this.close = true
       else if (option === 'keep-alive') this.keepAlive = true
@@ -107,8 +113,10 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
   let expectsContinue = false
   let takesTrailers = false
   let maxForwards: number | undefined
+  const lineRules: (FieldRule | undefined)[] = []
   for (let line = 0; line < fields.count; line++) {
     const rule = rules.lookUp(text, fields.lineStart(line), fields.nameEnd(line))
+    lineRules.push(rule)
     if (rule === undefined) continue
     switch (rule.treatment) {
       case 'host':
@@ -174,14 +182,20 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
     maxForwards,
     nominated: facts.nominated,
     fields,
+    rules: lineRules,
   }
 }
 
+/** Methods that nearly all requests have: as strings made once they cost no look-up to be told apart and counted. */
+const COMMON_METHODS = ['GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'PATCH', 'OPTIONS']
+
 /** `method SP request-target SP HTTP/1.x CR LF`, and nothing but (RFC 9112 §3). llhttp is looser about every part. */
 function readRequestLine({ fields: { text }, targetStart, targetEnd }: ParsedRequest) {
-  const method = text.slice(0, targetStart - 1)
+  const methodEnd = targetStart - 1
+  const method =
+    COMMON_METHODS.find((one) => one.length === methodEnd && text.startsWith(one)) ?? text.slice(0, methodEnd)
   const versionAt = targetEnd + 1
-  if (text.charCodeAt(targetStart - 1) !== 0x20 || !allIn(TCHAR, method, 0, method.length)) {
+  if (text.charCodeAt(methodEnd) !== 0x20 || !allIn(TCHAR, method, 0, method.length)) {
     throw new ProxyError('ERR_HEAD_MALFORMED', 'the method is not followed by exactly one blank')
   }
   if (text.charCodeAt(targetEnd) !== 0x20 || !text.startsWith('\r\n', versionAt + VERSION_LENGTH)) {

@@ -1,10 +1,11 @@
 // From what llhttp found in a response head to a response that signet vouches for, or the failure.
 
 import { ProxyError } from '../errors.ts'
-import type { FieldRules } from './forward-fields.ts'
+import type { FieldRule, FieldRules, LineRules } from './forward-fields.ts'
 import type { FieldSection } from './fields.ts'
 import { type Framing, responseFraming } from './framing.ts'
 import type { ParsedResponse } from './parser.ts'
+import { allIn, octetSet, SP } from './octets.ts'
 import { HeadFacts } from './request.ts'
 
 /** A response head that was read, judged, and has exactly one meaning. */
@@ -25,11 +26,16 @@ export interface ResponseHead {
   readonly hasDate: boolean
   readonly nominated: ReadonlySet<string> | undefined
   readonly fields: FieldSection
+  readonly rules: LineRules
 }
 
-// RFC 9112 §4; the reason may hold blanks, tabs, visible ASCII and obs-text. Some servers leave out the blank before
-// an empty one: nothing else can be meant, so it is let pass.
-const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*))?\r\n/
+/** Where the parts of a status line stand (RFC 9112 §4). */
+const VERSION = 'HTTP/1.'
+const STATUS_AT = 'HTTP/1.1 '.length
+const REASON_AT = 'HTTP/1.1 200 '.length
+
+/** What a reason phrase is made of: tabs, blanks, visible ASCII and obs-text. */
+const REASON = octetSet('\t', ' ~', '\x80\xff')
 
 /**
  * Judges a parsed response head.
@@ -40,17 +46,16 @@ const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5][0-9]{2})(?: ([\t -~\x80-\xff]*))?\r
 export function readResponse(parsed: ParsedResponse, rules: FieldRules, method: string): ResponseHead {
   const { fields } = parsed
   const { text } = fields
-  const line = STATUS_LINE.exec(text)
-  if (line === null) throw new ProxyError('ERR_RESPONSE_MALFORMED', 'malformed status line')
-  const minor = Number(line[1])
-  const status = Number(line[2])
+  const { minor, status, reason } = readStatusLine(text)
 
   const facts = new HeadFacts()
   let hasDate = false
   let upgrade: string | undefined
   let keepAliveSeconds: number | undefined
+  const lineRules: (FieldRule | undefined)[] = []
   for (let index = 0; index < fields.count; index++) {
     const rule = rules.lookUp(text, fields.lineStart(index), fields.nameEnd(index))
+    lineRules.push(rule)
     if (rule === undefined) continue
     switch (rule.treatment) {
       case 'content-length':
@@ -86,7 +91,7 @@ export function readResponse(parsed: ParsedResponse, rules: FieldRules, method: 
 
   return {
     status,
-    reason: line[3] ?? '',
+    reason,
     minor,
     framing: responseFraming(facts, minor, status, method),
     contentLength: facts.contentLength,
@@ -96,7 +101,34 @@ export function readResponse(parsed: ParsedResponse, rules: FieldRules, method: 
     hasDate,
     nominated: facts.nominated,
     fields,
+    rules: lineRules,
   }
+}
+
+/**
+ * `HTTP/1.x SP status SP reason CR LF`. Some servers leave out the blank before an empty reason: nothing else can be
+ * meant, so it is let pass. By offsets, since a regular expression takes 0.2 µs more (bench/head).
+ */
+function readStatusLine(text: string): { minor: number; status: number; reason: string } {
+  const minor = text.charCodeAt(VERSION.length) - 0x30
+  const status =
+    digitAt(text, STATUS_AT) * 100 + digitAt(text, STATUS_AT + 1) * 10 + digitAt(text, STATUS_AT + 2)
+  const end = text.indexOf('\r\n', REASON_AT - 1)
+  const wellFormed =
+    text.startsWith(VERSION) &&
+    (minor === 0 || minor === 1) &&
+    text.charCodeAt(STATUS_AT - 1) === SP &&
+    status >= 100 &&
+    status <= 599 && // NaN is neither
+    (end === REASON_AT - 1 || (text.charCodeAt(REASON_AT - 1) === SP && allIn(REASON, text, REASON_AT, end)))
+  if (!wellFormed) throw new ProxyError('ERR_RESPONSE_MALFORMED', 'malformed status line')
+  return { minor, status, reason: text.slice(REASON_AT, end) }
+}
+
+/** The value of a decimal digit; NaN for what is none. */
+function digitAt(text: string, at: number): number {
+  const digit = text.charCodeAt(at) - 0x30
+  return digit >= 0 && digit <= 9 ? digit : Number.NaN
 }
 
 /** `Keep-Alive: timeout=5` (RFC 2068 §19.7.1.1): a hint that nothing relies on but the pool's caution. */

@@ -45,15 +45,10 @@ const RESPONSE_STOPS: ReadonlySet<Treatment> = new Set<Treatment>([
 ])
 
 /** The head that goes upstream: always HTTP/1.1, whatever the client speaks (RFC 9110 §2.5). */
-export function rewriteRequest(
-  head: RequestHead,
-  rules: FieldRules,
-  additions: RequestAdditions,
-  onDrop?: OnDrop,
-): string {
+export function rewriteRequest(head: RequestHead, additions: RequestAdditions, onDrop?: OnDrop): string {
   let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${head.authority ?? additions.fallbackAuthority}\r\n`
   const stops = head.maxForwards === undefined ? REQUEST_STOPS : COUNTED_REQUEST_STOPS
-  text += passingLines(head.fields, rules, stops, head.nominated, onDrop)
+  text += passingLines(head, stops, onDrop)
   if (head.maxForwards !== undefined) text += `Max-Forwards: ${head.maxForwards - 1}\r\n`
   // Content-Length: 0 stays: without it some upstreams refuse a POST with 411 (RFC 9110 §8.6).
   text += head.contentLength === 0 ? 'Content-Length: 0\r\n' : framingLine(head.framing)
@@ -73,14 +68,9 @@ export interface ResponseAdditions {
 }
 
 /** The head of a final response, for the client. */
-export function rewriteResponse(
-  head: ResponseHead,
-  rules: FieldRules,
-  additions: ResponseAdditions,
-  onDrop?: OnDrop,
-): string {
+export function rewriteResponse(head: ResponseHead, additions: ResponseAdditions, onDrop?: OnDrop): string {
   let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`
-  text += passingLines(head.fields, rules, RESPONSE_STOPS, head.nominated, onDrop)
+  text += passingLines(head, RESPONSE_STOPS, onDrop)
   if (!head.hasDate) text += additions.dateLine
   if (additions.framing.kind !== 'none') text += framingLine(additions.framing)
   // Without a body the length still tells what GET would bring (RFC 9110 §8.6); with 204 it must not be there.
@@ -91,9 +81,9 @@ export function rewriteResponse(
 }
 
 /** The head of an interim response (RFC 9110 §15.2), and of 101, which keeps what it switches to. */
-export function rewriteInterim(head: ResponseHead, rules: FieldRules, onDrop?: OnDrop): string {
+export function rewriteInterim(head: ResponseHead, onDrop?: OnDrop): string {
   let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`
-  text += passingLines(head.fields, rules, RESPONSE_STOPS, head.nominated, onDrop)
+  text += passingLines(head, RESPONSE_STOPS, onDrop)
   if (head.status === 101) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade ?? ''}\r\n`
   return `${text}\r\n`
 }
@@ -122,10 +112,8 @@ export function rewriteTrailers(
 
 /** The field lines that pass, in order, octet for octet as received. */
 function passingLines(
-  fields: FieldSection,
-  rules: FieldRules,
+  { fields, rules, nominated }: RequestHead | ResponseHead,
   stops: ReadonlySet<Treatment>,
-  nominated: ReadonlySet<string> | undefined,
   onDrop: OnDrop | undefined,
 ): string {
   const { text } = fields
@@ -133,7 +121,7 @@ function passingLines(
   let runStart = -1 // where the run of passing lines began that is still going on
   for (let line = 0; line < fields.count; line++) {
     const start = fields.lineStart(line)
-    const rule = rules.lookUp(text, start, fields.nameEnd(line))
+    const rule = rules[line]
     const stopsHere =
       rule === undefined
         ? nominated?.has(fields.name(line).toLowerCase()) === true

@@ -81,7 +81,7 @@ class Reader implements BodySink {
     )
     const upgrade = request.upgrade === 'websocket' ? request.upgrade : undefined
     this.forwarded.push(
-      rewriteRequest(request, rules, { fallbackAuthority: 'fallback.test', lines: LINES, upgrade }),
+      rewriteRequest(request, { fallbackAuthority: 'fallback.test', lines: LINES, upgrade }),
     )
     this.#head = request
     this.#body.begin(request.framing)
