@@ -24,6 +24,7 @@ const LAYERS: readonly (readonly [place: string, layer: Layer])[] = [
   ['exchange.ts', 'exchange'],
   ['log.ts', 'log'],
   ['proxy.ts', 'proxy'],
+  ['workers/', 'workers'],
   ['commands/', 'commands'],
   ['main.ts', 'main'],
 ]
@@ -40,8 +41,21 @@ const MAY_IMPORT = {
   exchange: ['errors', 'http', 'jwt', 'auth', 'net', 'admin', 'config'],
   log: ['type exchange'],
   proxy: ['errors', 'http', 'jwt', 'auth', 'net', 'admin', 'config', 'exchange', 'log'],
-  commands: ['errors', 'http', 'jwt', 'auth', 'net', 'admin', 'config', 'exchange', 'log', 'proxy'],
-  main: ['errors', 'http', 'jwt', 'auth', 'net', 'admin', 'config', 'exchange', 'log', 'proxy', 'commands'],
+  workers: ['admin', 'type config', 'type http', 'type proxy'],
+  commands: [
+    'errors',
+    'http',
+    'jwt',
+    'auth',
+    'net',
+    'admin',
+    'config',
+    'exchange',
+    'log',
+    'proxy',
+    'workers',
+  ],
+  main: ['commands'],
 } as const satisfies Record<string, readonly string[]>
 
 /** Who may import what comes from outside. A package that is not listed has no owner; a module of Node is free to all. */
@@ -49,6 +63,7 @@ const OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
   ['node:net', ['net/', 'type commands/']],
   ['node:fs', ['main.ts', 'commands/']],
   ['node:fs/promises', ['main.ts', 'commands/']],
+  ['node:cluster', ['workers/']],
   ['node:process', ['main.ts', 'commands/']],
   ['llhttp-wasm', ['http/parser.ts']],
   ['jose', ['jwt/', 'auth/']],
@@ -60,7 +75,7 @@ const OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
 
 /** Globals that few may touch: the others receive what they need as an argument. */
 const GLOBAL_OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
-  ['process', ['main.ts', 'commands/', 'admin/']], // the process is what admin/ measures
+  ['process', ['main.ts', 'commands/', 'workers/', 'admin/']], // the process is what admin/ measures
   ['console', []], // commands print where they are told, everything else logs
 ])
 

@@ -14,6 +14,7 @@ import {
   readOnOff,
   readOrigin,
   readProtocols,
+  readWorkers,
   text,
 } from './setting-readers.ts'
 
@@ -100,6 +101,8 @@ export const SETTINGS = {
   accessLog: { group: 'logs', env: 'SIGNET_ACCESS_LOG', fallback: 'on', read: readOnOff,
     doc: 'a line for every exchange: on or off' },
 
+  workers: { group: 'process', env: 'SIGNET_WORKERS', fallback: '1', read: readWorkers,
+    doc: 'processes that share the traffic and its limits, or auto for as many as there are cores' },
   readPath: { group: 'process', env: 'SIGNET_READ_PATH', fallback: 'shared', read: oneOf('shared', 'events'),
     doc: "shared: sockets are read into one shared buffer; events: the fallback, by 'data' events" },
 } as const satisfies Record<string, Setting<unknown>>

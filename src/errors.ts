@@ -17,6 +17,7 @@ export const FAILURES = {
   ERR_HEAD_TIMEOUT: { status: 408, side: 'downstream', title: 'The request head took too long.' },
   ERR_BODY_TIMEOUT: { status: 408, side: 'downstream', title: 'The request body took too long.' },
   ERR_TARGET_TOO_LONG: { status: 414, side: 'downstream', title: 'The request-target is too long.' },
+  ERR_EXPECTATION_UNKNOWN: { status: 417, side: 'downstream', title: 'This expectation is not known here.' },
   ERR_MISDIRECTED: { status: 421, side: 'downstream', title: 'This scheme is not served here.' },
   ERR_HEAD_TOO_LARGE: { status: 431, side: 'downstream', title: 'The request head is too large.' },
   ERR_TOO_MANY_FIELDS: { status: 431, side: 'downstream', title: 'The request has too many field lines.' },

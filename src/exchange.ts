@@ -110,7 +110,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   readonly #stages: Stages
   readonly #id: string
   readonly #startedAt: number
-  readonly #sentBefore: number
+  readonly #octetsBefore: number
   #phase: Phase = 'routing'
   #upstream: Upstream | undefined = undefined
   #minted: Minted | undefined = undefined
@@ -123,8 +123,6 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   #status = 0
   #headAt: number | undefined = undefined
   #responseNominated: ReadonlySet<string> | undefined = undefined
-  /** whether the client's connection ends with the response */
-  #closes = false
   #reused = false
   #retried = false
   #recorded = false
@@ -135,7 +133,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     this.#stages = stages
     this.#id = stages.nextRequestId()
     this.#startedAt = stages.clock()
-    this.#sentBefore = client.octetsSent
+    this.#octetsBefore = client.octetsOut
     stages.observer.onStarted()
   }
 
@@ -186,9 +184,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     try {
       this.#send(connection)
       if (this.#requestEnded) connection.endRequest()
-      // What has come of the body meanwhile goes out together with the head.
-      this.#client.proceed()
-      if (this.#upstream === connection) this.onRequestFlush()
+      this.#client.proceed() // what has come of the body meanwhile goes out together with the head
     } catch (thrown) {
       this.#failBy(thrown)
     }
@@ -230,11 +226,6 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     this.#upstream?.endRequest()
   }
 
-  onRequestFlush(): void {
-    this.#upstream?.flush()
-    if (this.#upstream?.dead) this.#sendElsewhere(this.#upstream)
-  }
-
   onUpstreamDrain(): void {
     this.#client.proceed()
   }
@@ -259,7 +250,6 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     this.#status = head.status
     const framing = framingForClient(head.framing, this.#head.minor)
     const close = !this.#head.persistent || framing.kind === 'until-close' || !this.#client.mayPersist
-    this.#closes = close
     const additions = { framing, close, dateLine: head.hasDate ? '' : `Date: ${date()}\r\n` }
     this.#client.sendHead(rewriteResponse(head, additions, this.#onDrop), close)
   }
@@ -276,21 +266,13 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   }
 
   onResponseEnd(): void {
-    const upstream = this.#upstream
-    // A request that is not through yet goes on being relayed, unless the client's connection ends with the response.
-    if (this.#requestEnded || this.#closes) this.#letGo()
+    this.#letGo() // if the request is not through, nobody is left to take the rest of it
     try {
-      if (!this.#requestEnded && this.#closes) upstream?.abort()
-      this.#client.flush()
       this.#record(undefined) // before finish(), which may begin the next request
       this.#client.finish()
     } catch (thrown) {
       this.#failBy(thrown) // the upstream connection is done with us: nobody else would
     }
-  }
-
-  onResponseFlush(): void {
-    this.#client.flush()
   }
 
   onClientDrain(): void {
@@ -340,23 +322,17 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     this.#phase = 'over'
     this.#status = status
     this.#client.sendHead(text, close)
-    this.#client.flush()
     this.#record(undefined) // before finish(), which may begin the next request
     this.#client.finish()
   }
 
   // ── failures ────────────────────────────────────────────────────────────────────────────────────────────────
 
-  onUpstreamFailed(error: ProxyError, untouched: boolean): void {
+  onUpstreamFailed(error: ProxyError, untouched: boolean, unsent: string | undefined): void {
     this.#upstream = undefined
     if (this.#phase === 'over') return
-    if (this.#status !== 0 && this.#recorded) {
-      // The response was whole; only the rest of the request has nowhere to go now.
-      this.#phase = 'over'
-      this.#client.proceed()
-      return
-    }
-    if (untouched && this.#mayRepeat()) this.#repeat()
+    const isUnsent = unsent !== undefined && !this.#retried
+    if (isUnsent || (untouched && this.#mayRepeat())) this.#repeat(unsent)
     else this.#fail(error)
   }
 
@@ -378,25 +354,18 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     )
   }
 
-  #repeat(): void {
+  /** Sends it again, on a new connection: as it is if it is unsent, or else with a new token, since each is sent once. */
+  #repeat(unsent: string | undefined): void {
     this.#retried = true
-    this.#stages.observer.onRetried()
     this.#phase = 'acquiring'
     try {
+      this.#stages.observer.onRetried()
+      if (unsent === undefined) this.#minted = this.#stages.mint(this.#head.method)
+      this.#opening = unsent ?? this.#rewrite(this.#minted)
       this.#stages.pool.request(this)
     } catch (thrown) {
       this.#failBy(thrown)
     }
-  }
-
-  /** The connection closed under the first write, and nothing of it was sent: so all of it may go elsewhere. */
-  #sendElsewhere(dead: Upstream): void {
-    if (this.#retried) return // the connection reports its own end
-    const unsent = dead.takeUnsent()
-    if (unsent === undefined) return
-    this.#upstream = undefined
-    this.#opening = unsent
-    this.#repeat()
   }
 
   #failBy(thrown: unknown): void {
@@ -466,7 +435,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       status: this.#status === 0 && failure !== undefined ? failure.status : this.#status,
       failure,
       octetsIn: this.#client.octetsIn,
-      octetsOut: this.#client.octetsSent - this.#sentBefore + unsent,
+      octetsOut: this.#client.octetsOut - this.#octetsBefore + unsent,
       duration: clock() - this.#startedAt,
       upstreamDuration: this.#headAt === undefined ? undefined : this.#headAt - this.#startedAt,
       upstream: this.#opening === '' ? undefined : pool.origin.authority,

@@ -11,6 +11,8 @@ export interface LogOptions {
   readonly pretty: boolean
   /** file descriptor to write to; closed with the log, but for stdout and stderr */
   readonly fd: number
+  /** number of the worker that writes it, where there are several */
+  readonly worker?: number
 }
 
 /** A log and its end. */
@@ -18,6 +20,8 @@ export interface Log {
   readonly logger: Logger
   /** Writes the line of one exchange, unless the level forbids it. */
   exchange(record: ExchangeRecord, subject: string): void
+  /** Writes whole lines that another process has logged, whatever their level. */
+  lines(text: string): void
   /** Writes what is still in memory; gives up on a destination that takes nothing for a second. Never rejects. */
   close(): Promise<void>
 }
@@ -41,8 +45,9 @@ const REDACT = ['authorization', 'cookie', 'secret', 'secretText', 'jwt', 'token
 ])
 
 /** Opens the log. */
-export function openLog({ level, pretty: forPeople, fd }: LogOptions): Log {
-  const options = { level, redact: { paths: REDACT, censor: '[redacted]' }, base: null }
+export function openLog({ level, pretty: forPeople, fd, worker }: LogOptions): Log {
+  const base = worker === undefined ? null : { worker }
+  const options = { level, redact: { paths: REDACT, censor: '[redacted]' }, base }
   if (forPeople) {
     const stream = pretty({
       colorize: true,
@@ -55,6 +60,7 @@ export function openLog({ level, pretty: forPeople, fd }: LogOptions): Log {
     return {
       logger,
       exchange: (record, subject) => logger.info(exchangeFields(record, subject)),
+      lines: (text) => stream.write(text),
       close: () => Promise.resolve(),
     }
   }
@@ -87,8 +93,9 @@ export function openLog({ level, pretty: forPeople, fd }: LogOptions): Log {
   return {
     logger,
     exchange: (record, subject) => {
-      if (logsExchanges) write(exchangeLine(record, subject, Date.now()))
+      if (logsExchanges) write(exchangeLine(record, subject, Date.now(), worker))
     },
+    lines: write,
     close: () =>
       new Promise((resolve) => {
         clearInterval(timer)
@@ -143,11 +150,12 @@ const INFO = 30
  * many members (bench/log).
  *
  * @param now ms since the epoch
+ * @param worker number of the worker whose exchange it was, where there are several
  */
-export function exchangeLine(record: ExchangeRecord, subject: string, now: number): string {
+export function exchangeLine(record: ExchangeRecord, subject: string, now: number, worker?: number): string {
   const { failure, jti, upstream, upstreamDuration } = record
   let line =
-    `{"level":${INFO},"time":${now},"event":"exchange","id":${quote(record.id)},"client":${quote(record.client)}` +
+    `{"level":${INFO},"time":${now},${worker === undefined ? '' : `"worker":${worker},`}"event":"exchange","id":${quote(record.id)},"client":${quote(record.client)}` +
     `,"method":${quote(record.method)},"path":${quote(record.path)},"status":${record.status}` +
     `,"octetsIn":${record.octetsIn},"octetsOut":${record.octetsOut},"ms":${round(record.duration)}`
   if (upstreamDuration !== undefined) line += `,"upstreamMs":${round(upstreamDuration)}`

@@ -37,6 +37,11 @@ async function main(argv: readonly string[]): Promise<number> {
       const { verifierFrom } = await import('./commands/verifier.ts')
       return runEcho(rest, { stdout, stderr, ...verifierFrom(env) })
     }
+    case 'worker': {
+      // Not among the commands above: the proxy itself starts it, where SIGNET_WORKERS asks for several.
+      const { runWorker } = await import('./commands/worker.ts')
+      return runWorker({ stderr })
+    }
     default: {
       const { runProxy } = await import('./commands/run.ts')
       const flags = command === 'run' ? rest : argv

@@ -2,9 +2,10 @@
 // needs it. Black-box tests start here.
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import { createMetrics, type Metrics } from './admin/metrics.ts'
+import { createMetrics, type Metrics, renderSum } from './admin/metrics.ts'
 import { prefersHtml, STATUS_PAGE_POLICY, statusHtml, statusJson } from './admin/status.ts'
-import { Traffic } from './admin/traffic.ts'
+import { type Report, type Reports, type Sum, sumOf } from './admin/sum.ts'
+import { type Snapshot, Traffic } from './admin/traffic.ts'
 import type { Config } from './config.ts'
 import type { OnFault, ProxyError } from './errors.ts'
 import { Exchange, type ExchangeObserver, type ExchangeRecord, type Stages } from './exchange.ts'
@@ -19,11 +20,15 @@ import { Buffers } from './net/buffers.ts'
 import { Deadlines } from './net/deadlines.ts'
 import type { Downstream, DownstreamContext } from './net/downstream.ts'
 import type { ReadPath } from './net/inlet.ts'
-import { canTakeOver, Listener } from './net/listener.ts'
+import { canReadShared, Listener } from './net/listener.ts'
 import { Pool } from './net/pool.ts'
+import { Turn } from './net/turn.ts'
 
 /** Octets of the shared read buffer: whole heads and small bodies; larger ones are read elsewhere (net/buffers.ts). */
 const SHARED_REGION = 64 * 1024
+
+/** Connections that the admin port takes: a few scrapers and people. */
+export const ADMIN_CONNECTIONS = 16
 
 /** What a proxy is made from, beside its settings. */
 export interface ProxyOptions {
@@ -34,6 +39,16 @@ export interface ProxyOptions {
   readonly logger: ProxyLogger
   /** writes the access log line of one exchange */
   readonly logExchange: (record: ExchangeRecord, subject: string) => void
+  /** where this process is one of several that share the traffic */
+  readonly siblings?: Siblings
+}
+
+/** The processes that share the traffic, this one included. */
+export interface Siblings {
+  /** names them all, where each of them by itself would choose a name: in Via and on the pages */
+  readonly instance: string
+  /** Asks them all what they have counted, for the pages. May reject. */
+  ask(options: { readonly runtime: boolean }): Promise<Reports>
 }
 
 /** The part of a pino logger that is used. */
@@ -59,6 +74,13 @@ export interface Proxy {
   listen(): Promise<Listening>
   /** Stops accepting, lets running exchanges end up to the drain deadline, then ends the rest. */
   close(): Promise<void>
+  /**
+   * Makes way for another process that accepts in its place, so gently that no client loses a request: every response
+   * now says that its connection ends. Connections that stay idle are closed after half the drain deadline.
+   */
+  retire(): Promise<void>
+  /** What this process has counted, for its siblings. */
+  report(options: { readonly runtime: boolean }): Promise<Report>
   /** What is open at this moment: for tests that look for leaks. */
   open(): { downstream: number; upstream: number; deadlines: number }
 }
@@ -68,8 +90,10 @@ export interface Proxy {
  *
  * @throws {AssertionError} when llhttp-wasm is not the version this was written for
  */
-export function createProxy({ config, origin, key, version, logger, logExchange }: ProxyOptions): Proxy {
-  const instance = randomBytes(4).toString('hex')
+export function createProxy(options: ProxyOptions): Proxy {
+  const { config, origin, key, version, logger, logExchange, siblings } = options
+  const processId = randomBytes(4).toString('hex')
+  const instance = siblings?.instance ?? processId
   const clock = () => performance.now()
   const traffic = new Traffic({ name: 'signet', version, id: instance, startedAt: clock() })
   const parser = createHeadParser({ region: SHARED_REGION, ...config })
@@ -81,6 +105,7 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
     if (mayReport()) attempt(() => logger.error({ event: 'fault', ...described(thrown) }, 'unforeseen error'))
   }
   const deadlines = new Deadlines(clock, onFault)
+  const turn = new Turn()
   const date = createDate(Date.now)
   let draining = false
   let readPath: ReadPath = config.readPath
@@ -90,7 +115,7 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
   let adminListener: Listener | undefined
 
   let requests = 0
-  const nextRequestId = () => `${instance}-${(++requests).toString(36)}`
+  const nextRequestId = () => `${processId}-${(++requests).toString(36)}`
   const observer = observe(traffic, config, logger, logExchange)
   const mintFor = createMinter({ key, user: config.user, now: Date.now, nextId: randomUUID })
 
@@ -103,7 +128,7 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
   /** Everything that depends on how sockets can be read, which only {@link listen} finds out. */
   function build(): void {
     const counts = traffic.upstream
-    const upstream = { parser, rules, buffers, deadlines, counts, readPath, limits: config, onFault }
+    const upstream = { parser, rules, buffers, deadlines, turn, counts, readPath, limits: config, onFault }
     pool = new Pool(origin, {
       upstream,
       deadlines,
@@ -116,8 +141,8 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
     })
     metrics = createMetrics(traffic, () => pool.state(), version)
     const ownPages = config.adminPort === undefined
-    listener = createListener(createRouter(origin, ownPages))
-    if (!ownPages) adminListener = createListener(adminRouter)
+    listener = createListener(createRouter(origin, ownPages), config.maxConnections)
+    if (!ownPages) adminListener = createListener(adminRouter, ADMIN_CONNECTIONS)
   }
 
   const mayComplain = onceASecond(clock)
@@ -126,7 +151,7 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
     if (mayComplain()) attempt(() => logger.error({ event: 'exhausted', reason }, reason))
   }
 
-  function createListener(route: Router): Listener {
+  function createListener(route: Router, maxConnections: number): Listener {
     const stages: Stages = {
       parser,
       rules,
@@ -150,6 +175,7 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
       rules,
       buffers,
       deadlines,
+      turn,
       counts: traffic.downstream,
       limits: config,
       begin: (head, client) => new Exchange(head, client, stages),
@@ -168,14 +194,12 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
     return new Listener({
       downstream,
       readPath,
-      maxConnections: config.maxConnections,
+      maxConnections,
       onOpened: () => traffic.connectionOpened('downstream'),
       onClosed: () => traffic.connectionClosed('downstream'),
       onDropped: () => {
         traffic.connectionRefusedAtCap()
-        complain(
-          `as many client connections as there may be, or as there are descriptors for: ${config.maxConnections}`,
-        )
+        complain(`as many connections as there may be, or as there are descriptors for: ${maxConnections}`)
       },
       onError: (error) => complain(`cannot accept: ${error.message}`),
     })
@@ -183,33 +207,30 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
 
   function answerPage(page: Page, head: RequestHead, close: boolean): Promise<string> | string {
     const withBody = head.method !== 'HEAD'
+    const respond = (type: string, text: string, extra?: string) =>
+      writeResponse(200, type, text, date(), close, withBody, extra)
+    const status = (snapshot: Snapshot) =>
+      prefersHtml(acceptOf(head))
+        ? respond('text/html; charset=utf-8', statusHtml(snapshot), HTML_FIELDS)
+        : respond('application/json', `${statusJson(snapshot)}\n`, VARY)
+
     if (page === 'metrics') {
-      return metrics
-        .render()
-        .then((text) => writeResponse(200, metrics.contentType, text, date(), close, withBody))
+      const text = siblings === undefined ? metrics.render() : sum(siblings, true).then(metricsOf)
+      return text.then((rendered) => respond(metrics.contentType, rendered))
     }
-    const snapshot = traffic.snapshot(clock(), pool.state())
-    if (!prefersHtml(acceptOf(head))) {
-      return writeResponse(
-        200,
-        'application/json',
-        `${statusJson(snapshot)}\n`,
-        date(),
-        close,
-        withBody,
-        VARY,
-      )
-    }
-    const extra = `${VARY}Content-Security-Policy: ${STATUS_PAGE_POLICY}\r\n`
-    return writeResponse(
-      200,
-      'text/html; charset=utf-8',
-      statusHtml(snapshot),
-      date(),
-      close,
-      withBody,
-      extra,
+    if (siblings === undefined) return status(traffic.snapshot(clock(), pool.state()))
+    return sum(siblings, false).then(({ traffic: all, pool: pools, workers }) =>
+      status({ ...all.snapshot(clock(), pools), workers }),
     )
+  }
+
+  /** What this process and its siblings have done, added up. */
+  async function sum(all: Siblings, runtime: boolean): Promise<Sum> {
+    return sumOf(await all.ask({ runtime }), traffic.instance, clock(), pool.state())
+  }
+
+  function metricsOf(all: Sum): Promise<string> {
+    return renderSum(all, version)
   }
 
   /** Ends everything that is open. */
@@ -220,9 +241,18 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
     metrics.close()
   }
 
+  /** Stops accepting and lets what runs end, for at most `ms`; then ends the rest. */
+  async function close(ms: number): Promise<void> {
+    draining = true
+    const ended = Promise.all([listener.drain(), adminListener?.drain()])
+    pool.close()
+    await Promise.race([ended, later(ms)])
+    end()
+  }
+
   return {
     async listen() {
-      if (readPath === 'shared' && !(await canTakeOver())) {
+      if (readPath === 'shared' && !(await canReadShared())) {
         logger.warn(
           { event: 'read-path' },
           'this Node does not let sockets be read into one buffer: using data events',
@@ -240,12 +270,18 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
       }
     },
 
-    async close() {
+    close: () => close(config.drainTimeout),
+
+    async retire() {
       draining = true
-      const ended = Promise.all([listener.drain(), adminListener?.drain()])
-      pool.close()
-      await Promise.race([ended, later(config.drainTimeout)])
-      end()
+      const half = config.drainTimeout / 2
+      await Promise.race([Promise.all([listener.retire(), adminListener?.retire()]), later(half)])
+      await close(half)
+    },
+
+    async report({ runtime }) {
+      const families = runtime ? await metrics.runtime() : undefined
+      return { traffic: traffic.tally(), pool: pool.state(), runtime: families }
     },
 
     open: () => {
@@ -261,6 +297,7 @@ export function createProxy({ config, origin, key, version, logger, logExchange 
 }
 
 const VARY = 'Vary: Accept\r\n'
+const HTML_FIELDS = `${VARY}Content-Security-Policy: ${STATUS_PAGE_POLICY}\r\n`
 
 /** The admin port serves the pages and nothing else: any other path is the status page's. */
 const adminRouter: Router = (target) => ({ kind: 'page', page: pageOf(target) ?? 'status' })

@@ -1,6 +1,7 @@
 // How the text of each kind of setting becomes a value. In: raw text. Out: the value, or an Error that says what was
 // expected; config.ts adds which setting and what was found.
 
+import { availableParallelism } from 'node:os'
 import { fold } from './http/fields.ts'
 import type { Origin } from './http/route.ts'
 
@@ -21,6 +22,19 @@ export function integer(min: number, max: number, unit?: string) {
     const value = Number(raw)
     if (/^\d+$/.test(raw) && value >= min && value <= max) return value
     throw new Error(`an integer from ${min} to ${max}${unit ? `, in ${unit}` : ''}`)
+  }
+}
+
+/** More cores than most machines have; each worker is a process of some 100 MB. */
+const MOST_WORKERS = 256
+
+/** How many worker processes: a number, or `auto` for as many as can run at a time. */
+export function readWorkers(raw: string): number {
+  if (raw === 'auto') return Math.min(availableParallelism(), MOST_WORKERS)
+  try {
+    return integer(1, MOST_WORKERS)(raw)
+  } catch (error) {
+    throw new Error(`auto or ${(error as Error).message}`) // integer() throws nothing else
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
@@ -95,6 +95,7 @@ const DEFAULTS: Config = {
   drainTimeout: 10_000,
   logLevel: 'info',
   accessLog: true,
+  workers: 1,
   readPath: 'shared',
 }
 
@@ -196,6 +197,9 @@ const ACCEPTED: Accepted[] = [
   ...['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((l): Accepted => ['logLevel', l, l]),
   ['accessLog', 'on', true],
   ['accessLog', 'off', false],
+  ['workers', '1', 1],
+  ['workers', '256', 256],
+  ['workers', 'auto', Math.min(availableParallelism(), 256)],
   ['readPath', 'shared', 'shared'],
   ['readPath', 'events', 'events'],
 ]
@@ -306,6 +310,9 @@ const REFUSED: Refused[] = [
   ['logLevel', 'verbose', 'one of fatal, error, warn, info, debug, trace, silent'],
   ['logLevel', 'INFO', 'one of fatal, error, warn, info, debug, trace, silent'],
   ['accessLog', 'true', 'one of on, off'],
+  ...['0', '-1', '257', 'x', '1e3', '1.5', ' 1', 'Auto'].map(
+    (raw): Refused => ['workers', raw, `auto or ${INT} 1 to 256`],
+  ),
   ['readPath', 'fast', 'one of shared, events'],
 ]
 

@@ -34,9 +34,43 @@ layers('src/ keeps to its layers', () => {
   assert.is(findViolations(sources).join('\n'), '')
 })
 
+layers('one process loads nothing of workers/: it is asked for by import() where there are several', () => {
+  for (const [path, text] of readSources()) {
+    if (path.startsWith('workers/') || path === 'commands/worker.ts') continue
+    assert.not.match(text, /^import (?!type ).*workers\//m, path)
+  }
+  assert.match(read('src/commands/run.ts'), /await import\('\.\.\/workers\/workers\.ts'\)/)
+})
+
 layers('package.json depends at run time on what src/ imports, and on nothing else', () => {
   const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> }
   assert.equal(Object.keys(dependencies).sort(), packagesOf(readSources()))
+})
+
+/** What a file imports from beside it or above, as paths below the repository. */
+function importsOf(path: string): string[] {
+  const found = read(path).matchAll(/(?:\bfrom|\bimport)[\s(]+'(\.[^']+)'/g)
+  return [...found].map(([, to]) => join(dirname(path), to!).split(sep).join('/'))
+}
+
+/** Files of the conformance suite that read and judge: all but its tests of time, the differential test and what starts it. */
+const JUDGES = /^(?!.*\.test\.ts$)(?!(time-|differential|fuzz|run\.|signet-reader|groups))/
+
+layers('what judges signet shares no code with it: only the differential test reads by signet itself', () => {
+  const folder = 'test/conformance'
+  const names = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.ts'))
+  const judges = names.filter((name) => JUDGES.test(name))
+  for (const name of ['judge.ts', 'strict-parser.ts', 'strict-response.ts', 'meaning.ts', 'run-responses.ts'])
+    assert.ok(judges.includes(name), name)
+  const reached = new Set(judges.map((name) => `${folder}/${name}`))
+  for (const path of reached) {
+    for (const imported of importsOf(path)) {
+      assert.not.match(imported, /^src\//, `${path} imports ${imported}`)
+      reached.add(imported)
+    }
+  }
+  const readers = names.filter((name) => importsOf(`${folder}/${name}`).some((to) => to.startsWith('src/')))
+  assert.equal(readers, ['signet-reader.ts'])
 })
 
 // ---- Each rule bites: one broken file each, beside files that are in order.
@@ -53,6 +87,7 @@ const FINE: Record<string, string> = {
   'exchange.ts': "import { Pool } from './net/pool.ts'\nimport type { Minted } from './jwt/mint.ts'",
   'log.ts': "import pino from 'pino'\nimport type { ExchangeRecord } from './exchange.ts'",
   'proxy.ts': "import './exchange.ts'\nexport const clock = () => performance.now()",
+  'workers/workers.ts': "import cluster from 'node:cluster'\nimport type { Config } from '../config.ts'",
   'commands/run.ts': "import type { Socket } from 'node:net'\nimport '../proxy.ts'\nprocess.exit()",
   'main.ts': "const { run } = await import('./commands/run.ts')\nprocess.exitCode = 1",
 }
@@ -86,6 +121,9 @@ const BROKEN: [path: string, text: string, violation: string][] = [
   ['exchange.ts', "import './proxy.ts'", 'exchange may not import proxy'],
   ['proxy.ts', "import './commands/run.ts'", 'proxy may not import commands'],
   ['commands/a.ts', "import '../main.ts'", 'commands may not import main'],
+  ['workers/a.ts', "import '../proxy.ts'", 'workers may not import proxy except by import type'],
+  ['workers/a.ts', "import '../commands/run.ts'", 'workers may not import commands'],
+  ['commands/a.ts', "import cluster from 'node:cluster'", 'imports node:cluster, which belongs to workers/'],
   ['http/a.ts', "import './b.ts'", 'which is no file of src/'],
   ['http/a.ts', "import '../../scripts/layers.ts'", 'which is no file of src/'],
   ['other/a.ts', "import '../errors.ts'", 'is in no layer'],
@@ -238,6 +276,27 @@ files('the last stage of the Dockerfile builds nothing and is no place for root'
   assert.match(value('HEALTHCHECK'), /CMD \["node", "dist\/main\.js", "health"\]$/)
   assert.match(value('ENTRYPOINT'), /^ENTRYPOINT \[/)
   assert.is(value('STOPSIGNAL'), 'STOPSIGNAL SIGTERM')
+})
+
+const withSecurity = existsSync(join(ROOT, 'SECURITY.md')) ? files : files.skip
+
+withSecurity('every promise in SECURITY.md names the groups and tests that hold it, and they exist', () => {
+  const [, table = ''] = read('SECURITY.md').split('\n| --- | --- | --- |\n')
+  const rows = table.split('\n\n')[0]!.split('\n')
+  assert.ok(rows.length > 10)
+  for (const row of rows) {
+    const holders = row.split('|').at(-2)!
+    const tests = [...holders.matchAll(/`([^`]+)`/g)].map(([, name]) => name!)
+    for (const name of tests) {
+      const found = [`test/${name}.test.ts`, `test/conformance/${name}.test.ts`].some((path) =>
+        existsSync(join(ROOT, path)),
+      )
+      assert.ok(found, `${name}, in ${row}`)
+    }
+    const rest = holders.replace(/`[^`]+`|[ ,;()]/g, '')
+    assert.match(rest, /^((conformance)?groups?[1-7](–?[1-7])*)?$/, row)
+    assert.ok(tests.length > 0 || rest !== '', row)
+  }
 })
 
 files('the image says which version of signet is in it', () => {

@@ -23,6 +23,17 @@ function middleOf(slot: number): number {
   return shortest + (2 ** shift - 1) / 2
 }
 
+/** A histogram as plain data: what one process tells another. */
+export interface HistogramTally {
+  /** durations by slot */
+  readonly counts: Float64Array
+  readonly count: number
+  /** µs */
+  readonly sum: number
+  /** µs */
+  readonly longest: number
+}
+
 /**
  * A histogram of durations between 1 µs and 71.6 minutes, in whole microseconds; what lies outside counts as
  * the nearest end. Counts are doubles: they pass 2^32 and stay exact up to 2^53.
@@ -89,5 +100,18 @@ export class Histogram {
     let seen = 0
     for (let slot = 0; slot < SLOTS && middleOf(slot) <= bound; slot++) seen += this.#counts[slot]!
     return seen
+  }
+
+  /** All of it, to be sent elsewhere. */
+  tally(): HistogramTally {
+    return { counts: this.#counts.slice(), count: this.#count, sum: this.#sum, longest: this.#longest }
+  }
+
+  /** Takes in what another process has recorded. */
+  add({ counts, count, sum, longest }: HistogramTally): void {
+    for (const [slot, times] of counts.entries()) this.#counts[slot]! += times
+    this.#count += count
+    this.#sum += sum
+    this.#longest = Math.max(this.#longest, longest)
   }
 }

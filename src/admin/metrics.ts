@@ -1,16 +1,19 @@
 // The Prometheus page. Nothing is kept here: each family is drawn from Traffic when a scrape asks for it.
-// In: the counters and the state of the pool. Out: text in the exposition format 0.0.4.
+// In: the counters and the state of the pool, of one process or of several. Out: text in the exposition format 0.0.4.
 
 import { Counter, Gauge, type Metric, Registry } from 'prom-client'
 import type { Histogram } from './histogram.ts'
-import { collectRuntimeMetrics } from './runtime-metrics.ts'
+import { renderRuntime, type RuntimeFamilies, watchRuntime } from './runtime-metrics.ts'
 import type { PoolState } from '../net/pool.ts'
-import type { Traffic } from './traffic.ts'
+import type { Sum } from './sum.ts'
+import { type Traffic, WORKER_STATES } from './traffic.ts'
 
 /** The metrics page of one process. */
 export interface Metrics {
   /** The page as of now; all of signet's own families are read in the same turn, so they agree. */
   render(): Promise<string>
+  /** What the page says of the process and of Node, for whoever adds several processes up. */
+  runtime(): Promise<RuntimeFamilies>
   /** The Content-Type to send it with. */
   readonly contentType: string
   /** Stops watching the runtime. Idempotent. */
@@ -25,10 +28,14 @@ interface Family {
   readonly name: string
   readonly help: string
   readonly labels?: readonly string[]
+}
+
+/** A family that is drawn from the counters of a process. */
+interface TrafficFamily extends Family {
   readonly samples: (traffic: Traffic, pool: PoolState) => readonly Sample[]
 }
 
-const FAMILIES: readonly Family[] = [
+const FAMILIES: readonly TrafficFamily[] = [
   {
     type: 'counter',
     name: 'signet_requests_total',
@@ -143,16 +150,55 @@ const FAMILIES: readonly Family[] = [
   },
 ]
 
+const WORKERS: Family = {
+  type: 'gauge',
+  name: 'signet_workers',
+  help: 'Worker processes, by what they are doing; silent ones did not tell their numbers.',
+  labels: ['state'],
+}
+
+const RESTARTS: Family = {
+  type: 'counter',
+  name: 'signet_worker_restarts_total',
+  help: 'Worker processes that took the place of one that had died.',
+}
+
 /** Upper bounds in seconds: half a millisecond for a cached answer next door, a minute for a slow upload. */
 const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 /**
- * Prepares the metrics page, with a registry of its own.
+ * Prepares the metrics page, with registries of its own.
  *
  * @param poolState the pool as it is when asked
  * @param version signet's, for `signet_build_info`
  */
 export function createMetrics(traffic: Traffic, poolState: () => PoolState, version: string): Metrics {
+  const own = registryOf(traffic, poolState, version)
+  const runtime = watchRuntime()
+  return {
+    render: async () => (await Promise.all([own.metrics(), runtime.render()])).join('\n'),
+    runtime: runtime.families,
+    contentType: own.contentType,
+    close: runtime.close,
+  }
+}
+
+/**
+ * The metrics page of several processes, added up.
+ *
+ * @param version signet's, for `signet_build_info`
+ */
+export async function renderSum({ traffic, pool, runtime, workers }: Sum, version: string): Promise<string> {
+  const own = registryOf(traffic, () => pool, version)
+  registerFamily(own, WORKERS, () =>
+    WORKER_STATES.map((state) => [workers.filter((worker) => worker.state === state).length, { state }]),
+  )
+  registerFamily(own, RESTARTS, () => [[workers.reduce((sum, { restarts }) => sum + restarts, 0)]])
+  return (await Promise.all([own.metrics(), renderRuntime(runtime)])).join('\n')
+}
+
+/** signet's own families. */
+function registryOf(traffic: Traffic, poolState: () => PoolState, version: string): Registry {
   const registry = new Registry()
   registerBuildInfo(registry, version)
   for (const family of FAMILIES) registerFamily(registry, family, () => family.samples(traffic, poolState()))
@@ -166,11 +212,7 @@ export function createMetrics(traffic: Traffic, poolState: () => PoolState, vers
     help: "The upstream's share of the request duration.",
     durations: traffic.upstreamLatency,
   })
-  return {
-    render: () => registry.metrics(),
-    contentType: registry.contentType,
-    close: collectRuntimeMetrics(registry),
-  }
+  return registry
 }
 
 function registerBuildInfo(registry: Registry, version: string): void {

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { FAILURES, type FailureCode } from '../errors.ts'
 import { html, Markup } from './markup.ts'
-import type { LatencySnapshot, SideSnapshot, Snapshot } from './traffic.ts'
+import type { LatencySnapshot, SideSnapshot, Snapshot, WorkerSnapshot } from './traffic.ts'
 
 const STYLE = `
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --faint: #59636e; --line: #d1d9e0 }
@@ -162,7 +162,18 @@ function tablesOf(snapshot: Snapshot): readonly Markup[] {
       ['Connecting', pool.connecting],
       ['Exchanges waiting', `${grouped(pool.waiting)} of ${grouped(pool.queue)}`],
     ]),
+    ...(snapshot.workers === undefined
+      ? []
+      : [table('Workers', WORKER_COLUMNS, snapshot.workers.map(workerRow))]),
   ]
+}
+
+const WORKER_COLUMNS = ['Worker', 'Process', 'State', 'Running for', 'Restarts', 'Requests', 'Connections']
+
+function workerRow(worker: WorkerSnapshot): Row {
+  const { pid, state, uptimeSeconds, restarts, requests, connections } = worker
+  const runningFor = durationInWords(uptimeSeconds)
+  return [String(worker.worker), String(pid), state, runningFor, restarts, requests, connections]
 }
 
 function latencyRow(label: string, latency: LatencySnapshot): Row {

@@ -4,7 +4,7 @@
 
 import { FAILURES, type FailureCode } from '../errors.ts'
 import type { PoolState } from '../net/pool.ts'
-import { Histogram } from './histogram.ts'
+import { Histogram, type HistogramTally } from './histogram.ts'
 
 /** The place a connection leads to: the clients or the origin. */
 export type ConnectionSide = 'downstream' | 'upstream'
@@ -64,6 +64,27 @@ export interface Snapshot {
   readonly pool: PoolState
   readonly tunnels: { readonly open: number; readonly total: number }
   readonly tokens: { readonly minted: number; readonly imitationsDropped: number }
+  /** the processes that these numbers are the sum of; none where there is only one */
+  readonly workers?: readonly WorkerSnapshot[]
+}
+
+/**
+ * What a worker process is doing: `leaving` ones end with what they have begun; a `silent` one could not be asked, and
+ * what it had counted by the last time is in the sums.
+ */
+export const WORKER_STATES = ['serving', 'leaving', 'silent'] as const
+
+/** One of several processes. */
+export interface WorkerSnapshot {
+  readonly worker: number
+  readonly pid: number
+  readonly state: (typeof WORKER_STATES)[number]
+  readonly uptimeSeconds: number
+  /** how often its place was filled again after a process had died */
+  readonly restarts: number
+  readonly requests: number
+  /** client connections open */
+  readonly connections: number
 }
 
 /** How often one method was answered with one status. */
@@ -89,6 +110,52 @@ const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx', 'other'] as const
 // The keys of FAILURES are exactly the codes; Object.keys only cannot say so.
 const FAILURE_CODES = Object.keys(FAILURES) as FailureCode[]
 const FAILURE_CELLS = new Map(FAILURE_CODES.map((code, cell) => [code, cell]))
+
+/** The plain counters of {@link Traffic}. */
+const COUNTERS = [
+  'exchangesStarted',
+  'exchangesFinished',
+  'connectionsRefusedAtCap',
+  'upstreamConnectionsReused',
+  'retries',
+  'tokensMinted',
+  'imitationsDropped',
+  'tunnelsOpened',
+  'tunnelsClosed',
+] as const
+
+/** The plain counters of {@link SideTraffic}. */
+const SIDE_COUNTERS = ['connectionsOpened', 'connectionsClosed', 'octetsReceived', 'octetsSent'] as const
+
+type Counts<Names extends readonly string[]> = Readonly<Record<Names[number], number>>
+
+/** All counts of one process as plain data: what it tells another, which adds them up. */
+export interface TrafficTally {
+  readonly counters: Counts<typeof COUNTERS>
+  readonly downstream: Counts<typeof SIDE_COUNTERS>
+  readonly upstream: Counts<typeof SIDE_COUNTERS>
+  /** finished exchanges by method and status */
+  readonly requests: Float64Array
+  /** in the order of the table */
+  readonly failures: Float64Array
+  readonly latency: HistogramTally
+  readonly upstreamLatency: HistogramTally
+}
+
+/** The tally of a process that is gone: what it had open is closed, and what it was doing will never finish. */
+export function settled(tally: TrafficTally): TrafficTally {
+  const closed = (side: Counts<typeof SIDE_COUNTERS>) => ({
+    ...side,
+    connectionsClosed: side.connectionsOpened,
+  })
+  const { exchangesFinished, tunnelsOpened } = tally.counters
+  return {
+    ...tally,
+    counters: { ...tally.counters, exchangesStarted: exchangesFinished, tunnelsClosed: tunnelsOpened },
+    downstream: closed(tally.downstream),
+    upstream: closed(tally.upstream),
+  }
+}
 
 /** The connections and octets of one side. The relay adds to the octet fields itself: no call per piece. */
 export class SideTraffic {
@@ -227,6 +294,32 @@ export class Traffic {
     return FAILURE_CODES.map((code, cell) => [code, this.#failures[cell]!])
   }
 
+  /** Everything so far as plain data, for another process to {@link add}. */
+  tally(): TrafficTally {
+    return {
+      counters: pick(this, COUNTERS),
+      downstream: pick(this.downstream, SIDE_COUNTERS),
+      upstream: pick(this.upstream, SIDE_COUNTERS),
+      requests: this.#requests.slice(),
+      failures: this.#failures.slice(),
+      latency: this.latency.tally(),
+      upstreamLatency: this.upstreamLatency.tally(),
+    }
+  }
+
+  /** Takes in what another process of this very version has counted. */
+  add(tally: TrafficTally): void {
+    for (const name of COUNTERS) this[name] += tally.counters[name]
+    for (const name of SIDE_COUNTERS) {
+      this.downstream[name] += tally.downstream[name]
+      this.upstream[name] += tally.upstream[name]
+    }
+    for (const [cell, count] of tally.requests.entries()) this.#requests[cell]! += count
+    for (const [cell, count] of tally.failures.entries()) this.#failures[cell]! += count
+    this.latency.add(tally.latency)
+    this.upstreamLatency.add(tally.upstreamLatency)
+  }
+
   /**
    * Everything so far, as a plain object that later events do not change.
    *
@@ -254,6 +347,11 @@ export class Traffic {
       tokens: { minted: this.tokensMinted, imitationsDropped: this.imitationsDropped },
     }
   }
+}
+
+function pick<const Names extends readonly string[]>(from: Counts<Names>, names: Names): Counts<Names> {
+  // A list of pairs of exactly these names; Object.fromEntries only cannot say so.
+  return Object.fromEntries(names.map((name: Names[number]) => [name, from[name]])) as Counts<Names>
 }
 
 /** The three ways the status page adds the counts up. */

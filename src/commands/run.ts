@@ -1,15 +1,17 @@
 // `signet run`: the proxy as a process. In: flags and environment. Out: an exit code, 0 after SIGTERM or SIGINT.
 
 import { readFileSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import closeWithGrace from 'close-with-grace'
-import { helpText, parseFlags, readConfig, UsageError } from '../config.ts'
+import { type Config, helpText, parseFlags, readConfig, UsageError } from '../config.ts'
 import { ConfigError } from '../errors.ts'
 import type { Origin } from '../http/route.ts'
-import { DEMO_SECRET, readHmacKey } from '../jwt/keys.ts'
+import { readHmacKey } from '../jwt/keys.ts'
 import { verifyToken } from '../jwt/verify.ts'
-import { openLog } from '../log.ts'
-import { createProxy, type Listening } from '../proxy.ts'
+import { type Log, openLog } from '../log.ts'
+import type { Listening } from '../proxy.ts'
 import { createEcho, type Echo, type Output } from './echo.ts'
+import { type ServingOptions, signingKey, startServing } from './serving.ts'
 
 /** What the command needs from outside. */
 export interface RunOptions {
@@ -57,92 +59,112 @@ export async function runProxy(argv: readonly string[], options: RunOptions): Pr
   }
 }
 
+/** What accepts: this process, or several others. */
+interface Acceptor {
+  readonly listening: Listening
+  /** Stops accepting and lets running exchanges end. */
+  close(): Promise<void>
+  /** Puts new processes in the place of the old, without a gap; undefined where there is only this one. */
+  readonly change: ((config: Config) => Promise<void>) | undefined
+}
+
+/** ms beyond the drain deadline that stopping may take: the last words of workers, and then of this process */
+const STOP_MARGIN = 3000
+
+/** Signals of a process that is broken: it must die of them. A handler would return to the fault, again and again. */
+const FAULTS = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV'] as const
+
 async function serve(
   flags: Record<string, string>,
   { env, stdout, stderr, version }: RunOptions,
 ): Promise<number> {
   const readFile = (path: string) => readFileSync(path, 'utf8')
-  const { config } = readConfig({ flags, env, readFile, checkSecret: readHmacKey })
+  const readSettings = () => readConfig({ flags, env, readFile, checkSecret: readHmacKey }).config
+  let config = readSettings()
   const demo = config.secretText === undefined
-  const key = readHmacKey(config.secretText ?? DEMO_SECRET, demo ? 'hex' : config.secretEncoding)
   const log = openLog({ level: config.logLevel, pretty: stdout.isTTY === true, fd: 1 })
   const { logger } = log
 
-  const echo = config.upstream === undefined ? await startEcho(config.jwtHeader, key) : undefined
+  const echo = config.upstream === undefined ? await startEcho(() => config) : undefined
   const origin = config.upstream ?? (echo as { origin: Origin }).origin
-  const maxConnections = fittingConnections(config.maxConnections, config.poolSize, openFiles())
-  if (maxConnections < config.maxConnections) {
-    const reason = `open files are limited: at most ${maxConnections} client connections (see ulimit -n)`
-    logger.warn({ event: 'limited', maxConnections }, reason)
-  }
-  const proxy = createProxy({
-    config: { ...config, maxConnections },
-    origin,
-    key,
-    version,
-    logger,
-    logExchange: log.exchange,
-  })
-  let listening: Listening
+  let acceptor: Acceptor
   try {
-    listening = await proxy.listen()
+    const accept = config.workers === 1 ? acceptHere : acceptInWorkers
+    acceptor = await accept({ config, origin, version, log })
   } catch (error) {
     await echo?.echo.close()
     await log.close()
     throw error
   }
+  const { listening, change } = acceptor
 
   const ended = new Promise<number>((resolve) => {
-    const delay = config.drainTimeout + 2000
-    closeWithGrace({ delay, logger: false }, async ({ err, signal }) => {
+    const delay = config.drainTimeout + STOP_MARGIN
+    const skip = change === undefined ? [...FAULTS] : [...FAULTS, 'SIGHUP' as const]
+    const { close } = closeWithGrace({ delay, logger: false, skip }, async ({ err, signal }) => {
       if (err) logger.error({ event: 'crash', reason: err.message, stack: err.stack }, 'unforeseen error')
       logger.info({ event: 'stopping', signal }, 'no longer accepting; running exchanges may end')
-      await proxy.close()
+      await acceptor.close()
       await echo?.echo.close()
       logger.info({ event: 'stopped' }, 'stopped')
       await log.close()
       resolve(err ? EXIT_FAILURE : 0)
     })
+    if (change === undefined) return
+    process.on('SIGHUP', () => {
+      // A terminal that is gone sends it too, and means what it always meant.
+      if (stdout.isTTY === true && !isatty(1)) void close()
+      else changeWorkers(change)
+    })
   })
+
+  /** Reads again what the settings name, such as the file with the secret, and lets new workers go by it. */
+  function changeWorkers(changeTo: (config: Config) => Promise<void>): void {
+    try {
+      config = readSettings()
+    } catch (error) {
+      const problems = error instanceof ConfigError ? error.problems : [String(error)]
+      logger.error(
+        { event: 'change-refused', problems },
+        `the workers stay as they are: ${problems.join('; ')}`,
+      )
+      return
+    }
+    logger.info({ event: 'changing' }, 'new workers take the place of the old, one after the other')
+    void changeTo(config)
+  }
 
   // Last, since whoever reads that signet listens may send it a signal at once.
   if (demo) logger.warn({ event: 'demo-secret' }, 'tokens are signed with the public demo secret')
+  const several = config.workers === 1 ? {} : { workers: config.workers }
   logger.info(
-    { event: 'listening', ...listening, upstream: origin.authority, echo: echo !== undefined },
+    { event: 'listening', ...listening, upstream: origin.authority, echo: echo !== undefined, ...several },
     'listening',
   )
-  stderr.write(greeting(listening, origin, { version, demo, echo: echo !== undefined }))
+  stderr.write(greeting(listening, origin, { version, demo, echo: echo !== undefined, ...several }))
   return ended
 }
 
-/** How many descriptors the process may have open, where the system tells; Node has raised it as far as it may. */
-function openFiles(): number {
-  try {
-    const limits = readFileSync('/proc/self/limits', 'utf8')
-    return Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY)
-  } catch {
-    return Number.POSITIVE_INFINITY // not Linux
-  }
+type AcceptOptions = ServingOptions & { readonly log: Log }
+
+async function acceptHere(options: AcceptOptions): Promise<Acceptor> {
+  const { proxy, listening } = await startServing(options)
+  return { listening, close: proxy.close, change: undefined }
 }
 
-/** Descriptors for all that is no connection: the event loop, the log, modules that are still to be read. */
-const OTHER_FILES = 24
-
-/**
- * As many client connections as there are descriptors for, with room left for connections to the upstream: beyond,
- * the kernel would close connections without a word to anyone, and requests would find no way to the upstream.
- */
-export function fittingConnections(wanted: number, poolSize: number, files: number): number {
-  const forUpstream = Math.min(poolSize, Math.floor(files / 4))
-  return Math.max(1, Math.min(wanted, files - OTHER_FILES - forUpstream))
+async function acceptInWorkers({ config, origin, version, log }: AcceptOptions): Promise<Acceptor> {
+  // Loaded only where it is asked for: one process pays nothing for it.
+  const { Workers } = await import('../workers/workers.ts')
+  const { logger, lines } = log
+  const workers = new Workers({ config, origin, version, logger, lines })
+  const listening = await workers.listen()
+  return { listening, close: () => workers.close(), change: (changed) => workers.change(changed) }
 }
 
-/** The built-in upstream, for trying signet out. */
-async function startEcho(
-  jwtHeader: string,
-  key: ReturnType<typeof readHmacKey>,
-): Promise<{ echo: Echo; origin: Origin }> {
-  const echo = createEcho({ verify: (jwt) => verifyToken(jwt, key), jwtHeader })
+/** The built-in upstream, for trying signet out; it verifies with the key of the moment. */
+async function startEcho(current: () => Config): Promise<{ echo: Echo; origin: Origin }> {
+  const verify = (jwt: string) => verifyToken(jwt, signingKey(current()))
+  const echo = createEcho({ verify, jwtHeader: current().jwtHeader })
   const { port } = await echo.listen(0, '127.0.0.1')
   return { echo, origin: { host: '127.0.0.1', port, authority: `127.0.0.1:${port}` } }
 }
@@ -151,13 +173,15 @@ interface Greeting {
   readonly version: string
   readonly demo: boolean
   readonly echo: boolean
+  /** how many, where there are several */
+  readonly workers?: number
 }
 
 /** What a person who has just started signet wants to know. */
 function greeting(
   { address, port, adminPort }: Listening,
   origin: Origin,
-  { version, demo, echo }: Greeting,
+  { version, demo, echo, workers }: Greeting,
 ): string {
   const host =
     address === '0.0.0.0' || address === '::' ? 'localhost' : address.includes(':') ? `[${address}]` : address
@@ -175,6 +199,7 @@ function greeting(
       : []),
     `  listening  ${url}`,
     `  upstream   http://${origin.authority}${echo ? ' (the built-in echo)' : ''}`,
+    ...(workers === undefined ? [] : [`  workers    ${workers} processes`]),
     `  status     ${pages}/status   metrics ${pages}/metrics`,
     '',
     `  try        curl -d '{"hello":"world"}' ${url}/protected`,

@@ -11,8 +11,8 @@ export type Treatment =
   | 'connection'
   | 'te'
   | 'upgrade'
-  /** read, and passed on as it came */
   | 'expect'
+  /** read, and passed on as it came */
   | 'via'
   | 'date'
   | 'max-forwards'
@@ -46,7 +46,7 @@ const RULES: ReadonlyMap<string, FieldRule> = new Map(
     connection: { treatment: 'connection', why: 'RFC 9110 §7.6.1: options for this hop only' },
     te: { treatment: 'te', why: 'RFC 9110 §10.1.4: what this hop may receive' },
     upgrade: { treatment: 'upgrade', why: 'RFC 9110 §7.8: for this hop only, unless it becomes a tunnel' },
-    expect: { treatment: 'expect', why: 'RFC 9110 §10.1.1' },
+    expect: { treatment: 'expect', why: 'RFC 9110 §10.1.1: said anew where there is something to wait for' },
     via: { treatment: 'via', why: 'RFC 9110 §7.6.3' },
     date: { treatment: 'date', why: 'RFC 9110 §6.6.1' },
     'max-forwards': { treatment: 'max-forwards', why: 'RFC 9110 §7.6.2' },
@@ -92,6 +92,8 @@ const RULES: ReadonlyMap<string, FieldRule> = new Map(
 /** What signet tells an upstream about the client, from what it saw itself: nobody else's word counts. */
 const FORWARDING_FIELDS: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip'])
 const FORWARDING_PREFIX = 'x-forwarded-'
+/** Whatever is called like this is between a client and a proxy that it knows of. */
+const PROXY_PREFIX = 'proxy-'
 const FRAMING_FIELDS: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding'])
 
 /** A name with a rule, lower-case. */
@@ -118,8 +120,10 @@ export class FieldRules {
     }
     for (const name of FORWARDING_FIELDS) this.#know({ name, rule: FORWARDING })
     for (const [name, rule] of RULES) if (!this.#asserted.has(name)) this.#know({ name, rule })
-    for (let length = FORWARDING_PREFIX.length; length < 64; length++) {
-      this.#suspects[suspectIndex(FORWARDING_PREFIX.padEnd(length), 0, length)] ??= []
+    for (const prefix of [FORWARDING_PREFIX, PROXY_PREFIX]) {
+      for (let length = prefix.length; length < 64; length++) {
+        this.#suspects[suspectIndex(prefix.padEnd(length), 0, length)] ??= []
+      }
     }
   }
 
@@ -144,6 +148,7 @@ export class FieldRules {
   #imitated(folded: string): FieldRule | undefined {
     if (this.#asserted.has(folded)) return ASSERTED
     if (FORWARDING_FIELDS.has(folded) || folded.startsWith(FORWARDING_PREFIX)) return FORWARDING
+    if (folded.startsWith(PROXY_PREFIX)) return FOR_PROXIES
     if (FRAMING_FIELDS.has(folded)) return FRAMING_IMITATION
     return undefined
   }
@@ -167,6 +172,10 @@ export const ASSERTED: FieldRule = {
 const FORWARDING: FieldRule = {
   treatment: 'asserted',
   why: 'signet says what it saw, not what a client claims',
+}
+const FOR_PROXIES: FieldRule = {
+  treatment: 'hop-by-hop',
+  why: 'RFC 9110 §11.7 and its like: between a client and a proxy it knows of',
 }
 const FRAMING_IMITATION: FieldRule = {
   treatment: 'framing-imitation',

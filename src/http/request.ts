@@ -27,7 +27,7 @@ export interface RequestHead {
   readonly persistent: boolean
   /** the protocol that the client asks to switch to, lower-case, when it may be asked for at all */
   readonly upgrade: string | undefined
-  /** whether the client waits for 100 (RFC 9110 §10.1.1) */
+  /** whether the client waits for 100: never HTTP/1.0, nor without a body to wait with (RFC 9110 §10.1.1) */
   readonly expectsContinue: boolean
   /** whether the client takes trailer fields (RFC 9110 §10.1.4) */
   readonly takesTrailers: boolean
@@ -110,7 +110,7 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
   let host = ''
   let via = ''
   let upgrade = ''
-  let expectsContinue = false
+  let expectations = 0
   let takesTrailers = false
   let maxForwards: number | undefined
   const lineRules: (FieldRule | undefined)[] = []
@@ -140,7 +140,9 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
           upgrade === '' ? fields.value(line).toLowerCase() : `${upgrade},${fields.value(line).toLowerCase()}`
         break
       case 'expect':
-        expectsContinue ||= fields.value(line).toLowerCase() === '100-continue'
+        if (fields.value(line).toLowerCase() !== '100-continue' || ++expectations > 1) {
+          throw new ProxyError('ERR_EXPECTATION_UNKNOWN', 'Expect is not exactly 100-continue')
+        }
         break
       case 'via':
         via = via === '' ? fields.value(line) : `${via},${fields.value(line)}`
@@ -164,6 +166,7 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
   if (method === 'TRACE' && framing !== NO_BODY) {
     throw new ProxyError('ERR_FRAMING_AMBIGUOUS', 'TRACE with a body') // RFC 9110 §9.3.8
   }
+  const mayUpgrade = minor === 1 && facts.upgradeNominated && framing === NO_BODY && upgrade !== ''
   return {
     method,
     received,
@@ -174,9 +177,9 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
     contentLength: facts.contentLength,
     // RFC 9112 §9.3: a proxy keeps no connection open for HTTP/1.0, whatever Keep-Alive it sends.
     persistent: minor === 1 && facts.persistent(minor),
-    upgrade:
-      minor === 1 && facts.upgradeNominated && framing === NO_BODY && upgrade !== '' ? upgrade : undefined,
-    expectsContinue: minor === 1 && expectsContinue,
+    // RFC 6455 §4.1: a WebSocket begins with GET.
+    upgrade: mayUpgrade && (upgrade !== 'websocket' || method === 'GET') ? upgrade : undefined,
+    expectsContinue: minor === 1 && expectations === 1 && framing !== NO_BODY,
     takesTrailers: minor === 1 && takesTrailers,
     via,
     maxForwards,

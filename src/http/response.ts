@@ -71,7 +71,7 @@ export function readResponse(parsed: ParsedResponse, rules: FieldRules, method: 
         hasDate = true
         break
       case 'upgrade':
-        upgrade = fields.value(index).toLowerCase()
+        upgrade = (upgrade === undefined ? '' : `${upgrade},`) + fields.value(index).toLowerCase()
         break
       case 'hop-by-hop':
         keepAliveSeconds ??= readKeepAlive(fields.name(index), fields.value(index))
@@ -89,6 +89,8 @@ export function readResponse(parsed: ParsedResponse, rules: FieldRules, method: 
     }
   }
 
+  // RFC 9110 §15.2: HTTP/1.0 knows no interim responses, nor a switch of protocols.
+  if (status < 200 && minor === 0) throw new ProxyError('ERR_RESPONSE_MALFORMED', `${status} in HTTP/1.0`)
   return {
     status,
     reason,

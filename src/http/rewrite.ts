@@ -27,6 +27,7 @@ const REQUEST_STOPS: ReadonlySet<Treatment> = new Set<Treatment>([
   'connection',
   'te',
   'upgrade',
+  'expect',
   'hop-by-hop',
   'asserted',
 ])
@@ -50,6 +51,7 @@ export function rewriteRequest(head: RequestHead, additions: RequestAdditions, o
   const stops = head.maxForwards === undefined ? REQUEST_STOPS : COUNTED_REQUEST_STOPS
   text += passingLines(head, stops, onDrop)
   if (head.maxForwards !== undefined) text += `Max-Forwards: ${head.maxForwards - 1}\r\n`
+  if (head.expectsContinue) text += 'Expect: 100-continue\r\n'
   // Content-Length: 0 stays: without it some upstreams refuse a POST with 411 (RFC 9110 §8.6).
   text += head.contentLength === 0 ? 'Content-Length: 0\r\n' : framingLine(head.framing)
   if (additions.upgrade !== undefined) text += `Connection: Upgrade\r\nUpgrade: ${additions.upgrade}\r\n`

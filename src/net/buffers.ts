@@ -12,7 +12,7 @@ export interface Lease {
 }
 
 /** Octets of a large region: the more a read brings at once, the less each octet costs (bench/relay). */
-const LARGE_REGION = 1024 * 1024
+const LARGE_REGION = 2 * 1024 * 1024
 /** How many there are at most. Past that, sockets go on with the shared region and pieces are copied. */
 const LARGE_REGIONS = 8
 

@@ -17,6 +17,7 @@ import { type Guarded, guard } from './guard.ts'
 import type { Inlet, InletSink } from './inlet.ts'
 import { type OctetCounts, Outlet, type OutletSink } from './outlet.ts'
 import type { RawPeer, RawSink } from './tunnel.ts'
+import type { Turn } from './turn.ts'
 
 /** What a client connection needs from the proxy it belongs to. */
 export interface DownstreamContext {
@@ -24,6 +25,7 @@ export interface DownstreamContext {
   readonly rules: FieldRules
   readonly buffers: Buffers
   readonly deadlines: Deadlines
+  readonly turn: Turn
   readonly counts: OctetCounts
   readonly limits: DownstreamLimits
   /** Makes the exchange for a request; it is started once the connection knows it. */
@@ -62,8 +64,6 @@ export interface ClientExchange {
   onRequestTrailers(octets: Buffer, start: number, end: number): void
   /** The request is complete. */
   onRequestEnd(): void
-  /** The read is over: what waits for company should go out. */
-  onRequestFlush(): void
   /** The response goes out again after the connection was full. */
   onClientDrain(): void
   /** The request cannot be completed, or nobody waits for the response any more. */
@@ -105,21 +105,30 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
   #forwarding: ForwardingLines | undefined = undefined
   #receiving = false
   #responseBegun = false
-  /** octets sent before the head of the response was taken: if it has not left, it can be taken back */
-  #sentBefore = -1
+  /** where the response began in all that is sent: while it has not left, it can be taken back */
+  #responseAt = 0
   /** whether the last head asks for no body in its answer, read or not (RFC 9110 §9.3.2) */
   #asksForHead = false
   #responseComplete = false
   /** whether the connection ends with the current response */
   #closing = false
+  /** whether the client has said that this request is its last (RFC 9112 §9.6) */
+  #lastRequest = false
   #inputEnded = false
 
-  /** @param open makes the socket and its reading side, given who takes the pieces */
-  constructor(open: (sink: InletSink) => { socket: Socket; inlet: Inlet }, context: DownstreamContext) {
+  /**
+   * @param remoteAddress the client's address, as text
+   * @param open makes the socket and its reading side, given who takes the pieces
+   */
+  constructor(
+    remoteAddress: string,
+    open: (sink: InletSink) => { socket: Socket; inlet: Inlet },
+    context: DownstreamContext,
+  ) {
     const { socket, inlet } = open(this)
     this.#context = context
     this.#socket = socket
-    this.remoteAddress = socket.remoteAddress ?? ''
+    this.remoteAddress = remoteAddress
     this.#inlet = inlet
     this.#outlet = new Outlet(socket, context, this)
     this.#heads = new HeadReader(context.limits.maxHeadSize, true)
@@ -143,9 +152,9 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     return (!this.#inputEnded || this.#kept.length > 0) && !this.#context.draining()
   }
 
-  /** Octets sent on this connection so far, all exchanges together. */
-  get octetsSent(): number {
-    return this.#outlet.sent
+  /** Octets for this client so far, all exchanges together. */
+  get octetsOut(): number {
+    return this.#outlet.position
   }
 
   /** The field lines that tell an upstream of this client; made once per connection and authority. */
@@ -164,14 +173,13 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
   /** Sends an interim response head (RFC 9110 §15.2). */
   sendInterim(text: string): void {
     this.#outlet.text(text)
-    this.#outlet.flush()
   }
 
-  /** Takes the head of the final response; it leaves with the first octets of the body, or at {@link flush}. */
+  /** Takes the head of the final response. */
   sendHead(text: string, close: boolean): void {
     this.#responseBegun = true
     this.#closing = close
-    this.#sentBefore = this.#outlet.sent
+    this.#responseAt = this.#outlet.position
     this.#outlet.text(text)
   }
 
@@ -186,17 +194,11 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     this.#outlet.text(text)
   }
 
-  /** Sends what waits for company. */
-  flush(): void {
-    this.#outlet.flush()
-  }
-
   /** The response is complete. The connection goes on to the next request, or ends. */
   finish(): void {
-    this.#outlet.flush()
     this.#responseComplete = true
     if (this.#body.complete || this.#closing) this.#endExchange()
-    // Otherwise the request's body is still relayed to its end, so that the connection is at a message boundary.
+    else this.proceed() // the rest of the request is read and dropped, to get to a message boundary
   }
 
   /**
@@ -211,10 +213,8 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
       this.#endExchange()
       return
     }
-    if (this.#responseBegun && this.#sentBefore === this.#outlet.sent) {
-      this.#outlet.drop() // the response went wrong in the read that brought its head: nothing of it has left
-      this.#responseBegun = false
-    }
+    // Gone wrong in the turn that brought its head, nothing of the response has left.
+    if (this.#responseBegun && this.#outlet.takeBack(this.#responseAt)) this.#responseBegun = false
     if (this.#responseBegun || this.#state === 'tunnel') {
       this.abort()
       return
@@ -228,7 +228,6 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     this.#outlet.text(refusal(close))
     this.#closing = close
     this.#body.begin({ kind: 'none' })
-    this.#outlet.flush()
     this.#endExchange()
   }
 
@@ -269,18 +268,23 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     this.proceed()
   }
 
-  /** Ends our side and reads on for a moment: closing at once would let a RST overtake the response. */
+  /**
+   * Ends our side and reads on for a moment: closing at once would let a RST overtake the response, unless the client
+   * has nothing more to say.
+   */
   #linger(): void {
+    const silent = this.#lastRequest && this.#state === 'waiting' && this.#kept.length === 0
     this.#state = 'discarding'
     this.#kept.clear()
     // A client that is slow to take the last of it has its own deadline while the outlet is full.
     this.deadline = this.#outlet.full
       ? NEVER
       : this.#context.deadlines.after(this.#context.limits.sendTimeout)
+    this.#outlet.end(silent)
+    if (silent) return
     this.#socket.once('finish', () => {
       this.deadline = this.#context.deadlines.after(LINGER)
     })
-    this.#outlet.end()
     this.#inlet.resume()
   }
 
@@ -339,7 +343,6 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
         at = this.#take(octets, at, end)
         if (at === from) break
       }
-      this.#exchange?.onRequestFlush()
     } catch (thrown) {
       guard(this, () => this.#refuse(asProxyError(thrown, this.onFault)))
       at = end
@@ -398,6 +401,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     this.#body.begin(request.framing)
     this.#state = this.#body.complete ? 'waiting' : 'body'
     this.#closing = !request.persistent
+    this.#lastRequest = !request.persistent
     if (this.#state === 'body') this.deadline = deadlines.after(limits.bodyTimeout)
     this.#exchange = this.#context.begin(request, this)
     this.#exchange.start()
@@ -503,6 +507,10 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     })
   }
 
+  onRefused(): void {
+    // 'error' and 'close' follow.
+  }
+
   /** The client closed its side. Whether it still listens cannot be known; see docs/decisions/0003-half-close.md. */
   #onEnd(): void {
     this.#inputEnded = true
@@ -550,7 +558,8 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     this.#outlet.detach()
     this.#context.deadlines.unwatch(this)
     // Its own house first: whatever those who are told now may do, nothing of it is left behind.
-    guard(this, () => this.#onGone(new Error('the connection closed')))
+    if (this.#exchange !== undefined || this.#tunnel !== undefined)
+      guard(this, () => this.#onGone(new Error('the connection closed')))
     this.#context.onClosed(this)
   }
 
@@ -565,6 +574,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
   destroy(): void {
     if (this.#exchange !== undefined)
       this.#refuse(new ProxyError('ERR_DRAINED', 'the drain deadline has passed'))
+    this.#outlet.flush()
     this.#end()
   }
 
@@ -577,7 +587,6 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     this.#tunnel = tunnel
     this.deadline = NEVER
     this.#outlet.text(head)
-    this.#outlet.flush()
     return {
       outlet: this.#outlet,
       inlet: this.#inlet,

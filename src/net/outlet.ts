@@ -1,10 +1,13 @@
-// The writing side of one socket. In: text of heads, octets of bodies. Out: as few writes as possible, and word when
-// the peer cannot keep up. Nothing borrowed is referred to after a call returns, except a leased region.
+// The writing side of one socket. In: text of heads, octets of bodies. Out: as few writes as possible, at the end of the
+// turn unless they are large, and word when the peer cannot keep up. Nothing borrowed is referred to after a call returns,
+// except a leased region.
 
 import type { Socket } from 'node:net'
+import type { OnFault } from '../errors.ts'
 import type { Lease, Buffers } from './buffers.ts'
 import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
 import type { PatientSocket } from './patient-socket.ts'
+import type { Due, Turn } from './turn.ts'
 
 /** Octets of pending writes from which on a socket counts as full, and emits 'drain' when it no longer is. */
 export const HIGH_WATER_MARK = 64 * 1024
@@ -19,6 +22,8 @@ export interface OutletSink {
   onDrain(): void
   /** The peer has taken no octet for the whole send deadline. */
   onStalled(): void
+  /** A write was refused, and nothing more can be sent; told at the end of the turn. */
+  onRefused(): void
 }
 
 /** Counts of one side of the proxy, added to as octets go by. */
@@ -31,24 +36,33 @@ export interface OctetCounts {
 export interface OutletContext {
   readonly buffers: Buffers
   readonly deadlines: Deadlines
+  readonly turn: Turn
   readonly counts: OctetCounts
   /** ms that a peer may take no octet while there is something to send */
   readonly limits: { readonly sendTimeout: number }
+  readonly onFault: OnFault
 }
 
 /** Writes to one socket. */
-export class Outlet implements Watched {
+export class Outlet implements Watched, Due {
   deadline = NEVER
   readonly #socket: Socket
   readonly #context: OutletContext
   readonly #sink: OutletSink
-  /** octets sent so far */
-  sent = 0
+  /** octets handed to the kernel so far */
+  #sent = 0
+  /** of these, the octets of turns that are over */
+  #left = 0
+  /** what waits for the end of the turn */
   #text = ''
+  /** what follows what waits */
+  #ending: 'end' | 'close' | undefined = undefined
+  /** whether {@link onTurnEnd} is due */
+  #due = false
   #full = false
   /** what the kernel had taken when the send deadline was set; see {@link #taken} */
   #takenBefore = 0
-  /** {@link sent} when the current exchange began */
+  /** {@link position} when the current exchange began */
   #mark = -1
   #unsent: string | undefined = undefined
   /** the region that a pending write refers to; never more than one */
@@ -70,15 +84,31 @@ export class Outlet implements Watched {
     return this.#full
   }
 
+  /** How many octets were taken so far, sent or not: where in all that is sent the next one will stand. */
+  get position(): number {
+    return this.#sent + this.#text.length
+  }
+
   /** An exchange begins: from here on it is known whether any of it was sent. */
   mark(): void {
-    this.#mark = this.sent
+    this.#mark = this.position
     this.#unsent = undefined
   }
 
-  /** All that was to be sent since {@link mark}, when the kernel refused the very first write; otherwise undefined. */
+  /** Whether some of what was taken since {@link mark} has been handed to the kernel. */
+  get begun(): boolean {
+    return this.#mark < this.#sent
+  }
+
+  /** Whether some of it was handed over in a turn before this one: only then what the peer says can be about it. */
+  get answerable(): boolean {
+    return this.#mark < this.#left
+  }
+
+  /** All that was taken since {@link mark}, when nothing of it has left; otherwise undefined. */
   get unsent(): string | undefined {
-    return this.#unsent
+    if (this.begun) return undefined
+    return this.#unsent === undefined ? this.#sinceMark(this.#text) : this.#unsent + this.#text
   }
 
   /** Whether nothing can be sent any more, though word of that may still be on its way. */
@@ -90,28 +120,29 @@ export class Outlet implements Watched {
 
   /** Whether the kernel has not taken everything yet. */
   get pending(): boolean {
-    return this.#socket.writableLength > 0
+    return this.#text !== '' || this.#socket.writableLength > 0
   }
 
-  /** Takes text, an octet a character, to go out with what comes next; see {@link flush}. */
+  /** Takes text, an octet a character, to go out with what else comes in this turn. */
   text(text: string): void {
     this.#text += text
+    if (!this.#due) this.#await()
   }
 
-  /** Sends `octets[start, end)`, and the text taken before it in the same write where that is cheaper. */
+  /** Sends `octets[start, end)`, in one write with the text taken before: large ones at once. */
   octets(octets: Buffer, start: number, end: number): void {
     const length = end - start
     if (length <= SMALL) {
-      this.#text += octets.toString('latin1', start, end)
-      if (this.#text.length > SMALL) this.flush()
+      this.text(octets.toString('latin1', start, end))
+      if (this.#text.length > SMALL) this.#flush()
       return
     }
     const lease = length >= LARGE ? this.#context.buffers.leaseOf(octets) : undefined
     // While one region is referred to, pieces of another are copied: it may be another upstream's that answers next.
     if (lease !== undefined && (this.#lease === undefined || this.#lease === lease)) {
-      this.flush()
+      this.#flush()
       this.#write(octets.subarray(start, end))
-      if (this.pending && !this.broken && this.#lease === undefined) {
+      if (this.#socket.writableLength > 0 && !this.broken && this.#lease === undefined) {
         this.#lease = lease // the pending write refers to it until 'drain'
         lease.writing++
       }
@@ -121,13 +152,33 @@ export class Outlet implements Watched {
     this.#look()
   }
 
-  /** Drops the text that still waits for company. */
-  drop(): void {
-    this.#text = ''
+  /** Takes back all from `position` on. @returns false when some of it has left */
+  takeBack(position: number): boolean {
+    if (position < this.#sent) return false
+    this.#text = this.#text.slice(0, position - this.#sent)
+    return true
   }
 
-  /** Sends the text that still waits for company. Called at the end of each read. */
-  flush(): void {
+  onTurnEnd(): void {
+    this.#due = false
+    this.#flush()
+    this.#left = this.#sent
+    if (this.#ending !== undefined) this.#end()
+    else if (this.broken) this.#sink.onRefused()
+  }
+
+  onTurnFault(thrown: unknown): void {
+    this.#mark = -1 // whatever it was that failed, it cannot be known to be unsent
+    this.#context.onFault(thrown)
+    this.reset() // its owner is told by 'close'
+  }
+
+  #await(): void {
+    this.#due = true
+    this.#context.turn.add(this)
+  }
+
+  #flush(): void {
     if (this.#text === '') return
     const text = this.#text
     this.#text = ''
@@ -135,17 +186,35 @@ export class Outlet implements Watched {
     this.#look()
   }
 
-  /** Sends what waits, and then the end of the stream. */
-  end(): void {
-    this.flush()
-    this.#socket.end(() => this.#settle()) // after this there is no 'drain'
+  /**
+   * Sends what waits, and then the end of the stream.
+   *
+   * @param closing whether the connection ends with it, since the peer has nothing more to say
+   */
+  end(closing = false): void {
+    this.#ending = closing ? 'close' : 'end'
+    if (!this.#due) this.#await()
+  }
+
+  /** Sends what waits for the end of the turn now: the connection is about to be closed. */
+  flush(): void {
+    this.#flush()
+  }
+
+  #end(): void {
+    const ending = this.#ending
+    this.#ending = undefined
+    // Closing at once sends the same FIN as ending first would, and saves that and the wait for the peer's.
+    if (ending === 'close' && this.#socket.writableLength === 0) this.#socket.destroy()
+    else if (ending === 'close') this.#socket.destroySoon()
+    else if (ending === 'end') this.#socket.end(() => this.#settle()) // after this there is no 'drain'
   }
 
   /** Ends at once, by RST: the peer must not take what it got for all there is. */
   reset(): void {
-    const { writableEnded, writableFinished } = this.#socket
+    const { writableEnded, writableFinished, writableLength } = this.#socket
     // libuv refuses to reset a socket at the moment when it is shut down; by then everything has gone out.
-    if (writableEnded && !writableFinished && !this.pending) this.#socket.destroy()
+    if (writableEnded && !writableFinished && writableLength === 0) this.#socket.destroy()
     else this.#socket.resetAndDestroy()
   }
 
@@ -175,7 +244,7 @@ export class Outlet implements Watched {
     this.#text = ''
     octets.copy(scratch, at, start, end)
     this.#write(scratch.subarray(0, length))
-    if (this.pending) buffers.abandonScratch()
+    if (this.#socket.writableLength > 0) buffers.abandonScratch()
   }
 
   /** Hands over to the kernel. What it refuses has not gone anywhere, not in part either. */
@@ -185,15 +254,23 @@ export class Outlet implements Watched {
       else this.#socket.write(octets)
     }
     if (!this.broken) {
-      this.sent += octets.length
+      this.#sent += octets.length
       this.#context.counts.octetsSent += octets.length
-    } else if (this.#mark === this.sent) {
-      this.#unsent = (this.#unsent ?? '') + latin1(octets)
+      return
     }
+    if (!this.#due) this.#await() // to say so, once all that belongs to it is here
+    // Of what is refused, that of the exchange marked is kept: if nothing of it has left, it may go elsewhere.
+    if (!this.begun)
+      this.#unsent = this.#unsent === undefined ? this.#sinceMark(octets) : this.#unsent + latin1(octets)
+  }
+
+  /** Of octets that come right behind those sent, the part that was taken since {@link mark}. */
+  #sinceMark(octets: string | Buffer): string {
+    return latin1(octets).slice(this.#mark - this.#sent)
   }
 
   #look(): void {
-    if (this.#full || !this.pending || !this.#socket.writableNeedDrain) return
+    if (this.#full || !this.#socket.writableNeedDrain) return
     this.#full = true
     // Not a timeout of the socket's, which each octet that the peer sends would renew.
     this.#takenBefore = this.#taken()
@@ -215,7 +292,7 @@ export class Outlet implements Watched {
    */
   #taken(): number {
     const { _handle: handle } = this.#socket as unknown as { _handle?: { writeQueueSize?: number } | null }
-    return this.sent - this.#socket.writableLength - (handle?.writeQueueSize ?? 0)
+    return this.#sent - this.#socket.writableLength - (handle?.writeQueueSize ?? 0)
   }
 }
 

@@ -97,7 +97,6 @@ export class Tunnel implements Watched, Guarded {
         if (peer === undefined || this.#closed) return
         this.deadline = this.#deadlines.after(this.#timeout)
         peer.outlet.octets(octets, start, end)
-        peer.outlet.flush()
         if (peer.outlet.full) from()?.inlet.pause()
       },
       onEnd: () => {

@@ -18,6 +18,7 @@ import { Inlet, type InletSink, type ReadPath } from './inlet.ts'
 import { HIGH_WATER_MARK, type OctetCounts, Outlet, type OutletSink } from './outlet.ts'
 import { PatientSocket } from './patient-socket.ts'
 import type { RawPeer, RawSink } from './tunnel.ts'
+import type { Turn } from './turn.ts'
 
 /** What an upstream connection needs from the pool it belongs to. */
 export interface UpstreamContext {
@@ -25,6 +26,7 @@ export interface UpstreamContext {
   readonly rules: FieldRules
   readonly buffers: Buffers
   readonly deadlines: Deadlines
+  readonly turn: Turn
   readonly counts: OctetCounts
   readonly readPath: ReadPath
   readonly limits: UpstreamLimits
@@ -57,12 +59,16 @@ export interface UpstreamExchange {
   onResponseTrailers(octets: Buffer, start: number, end: number): void
   /** The response is complete. The connection has gone back to the pool, or will, by its own rules. */
   onResponseEnd(): void
-  /** The read is over: what waits for company should go out. */
-  onResponseFlush(): void
   /** The upstream takes octets again after it was full. */
   onUpstreamDrain(): void
-  /** The response will not come, or not wholly. `untouched`: the connection closed before one octet of an answer. */
-  onUpstreamFailed(error: ProxyError, untouched: boolean): void
+  /**
+   * The response will not come, or not wholly.
+   *
+   * @param untouched the connection closed before one octet of an answer
+   * @param unsent all that the exchange has sent, when nothing of it has left: then it may be sent elsewhere, whatever
+   *   the method (RFC 9110 §9.2.2)
+   */
+  onUpstreamFailed(error: ProxyError, untouched: boolean, unsent: string | undefined): void
 }
 
 /** What the connection is doing. */
@@ -71,7 +77,6 @@ type State =
   | 'idle' // between exchanges: the upstream has nothing to say
   | 'head' // a request was begun, its response has not
   | 'body' // within the body of the response
-  | 'sending' // the response is complete, the request is not
   | 'tunnel'
   | 'closed'
 
@@ -148,22 +153,10 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     return this.#outlet.broken
   }
 
-  /**
-   * Gives the exchange back when the very first write for it failed at once: then the kernel took none of it, and all
-   * of it may be sent elsewhere, whatever the method (RFC 9110 §9.2.2).
-   *
-   * @returns everything the exchange has sent, or undefined when some of it may have reached the upstream
-   */
-  takeUnsent(): string | undefined {
-    const unsent = this.#outlet.unsent
-    if (unsent !== undefined) this.#exchange = undefined
-    return unsent
-  }
-
   // ── the request ─────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
-   * Takes the head of a request; it leaves with the first octets of the body, or at {@link flush}.
+   * Takes the head of a request.
    *
    * @param method decides whether a body follows the response
    * @param dataOnly whether chunked framing is to be taken off the response: for a client that speaks HTTP/1.0
@@ -192,15 +185,9 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     this.#outlet.text(text)
   }
 
-  /** Sends what waits for company. */
-  flush(): void {
-    this.#outlet.flush()
-  }
-
   /** The request is complete. */
   endRequest(): void {
     this.#requestComplete = true
-    this.#outlet.flush() // nothing more will come to keep it company
     this.#onRequestSent()
   }
 
@@ -208,7 +195,6 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
   #onRequestSent(): void {
     if (this.#state === 'head')
       this.deadline = this.#context.deadlines.after(this.#context.limits.responseTimeout)
-    else this.#endExchange()
   }
 
   /** The exchange is given up: the connection is somewhere within a message, so it ends. */
@@ -238,7 +224,6 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     try {
       let at = 0
       while (at < length && this.#state !== 'closed') at = this.#take(octets, at, length)
-      this.#exchange?.onResponseFlush()
     } catch (thrown) {
       guard(this, () => this.#fail(asProxyError(thrown, this.onFault)))
     }
@@ -247,6 +232,9 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
   #take(octets: Buffer, start: number, end: number): number {
     switch (this.#state) {
       case 'head':
+        // What comes before the request has left, or together with it, is no answer to it.
+        if (!this.#outlet.answerable)
+          throw new ProxyError('ERR_UPSTREAM_CLOSED', 'octets that nobody asked for')
         return this.#readHead(octets, start, end)
       case 'body': {
         this.deadline = this.#context.deadlines.after(this.#context.limits.streamTimeout)
@@ -259,9 +247,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
         else this.#tunnel.onOctets(octets, start, end)
         return end
       case 'idle':
-      case 'sending':
         // Octets nobody asked for could be taken for the answer to the next request (RFC 9112 §6.3).
-        this.#persistent = false
         this.#socket.destroy()
         return end
       case 'connecting':
@@ -317,31 +303,29 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     this.#exchange?.onResponseTrailers(octets, start, end)
   }
 
-  /** @param clean whether nothing came behind the response in the same read */
+  /**
+   * Both messages are complete, or the connection ends: an answer that is complete before its request is tells nothing of
+   * what the upstream makes of the rest (docs/decisions/0006-early-responses.md).
+   *
+   * @param clean whether nothing came behind the response in the same read
+   */
   #onResponseComplete(clean: boolean): void {
-    if (!clean) this.#persistent = false
-    this.#state = 'sending'
-    this.deadline = NEVER
     const exchange = this.#exchange
-    // Back to the pool first: the client's next request may already be here, and can use it.
-    this.#endExchange()
-    exchange?.onResponseEnd()
-  }
-
-  /** Once both messages are complete the connection is at a boundary (RFC 9112 §9.3). */
-  #endExchange(): void {
-    if (this.#state !== 'sending' || !this.#requestComplete) return
-    if (this.#outlet.full) return // onDrain() comes back: the upstream is still to get the rest of the request
+    const atBoundary =
+      clean && this.#persistent && this.#requestComplete && !this.#outlet.pending && !this.dead
     this.#exchange = undefined
-    this.exchanges++
-    if (!this.#persistent || this.dead) {
-      this.#socket.destroy()
-      return
-    }
     this.#state = 'idle'
-    this.deadline = this.#context.deadlines.after(this.#idleTimeout)
-    this.#inlet.resume()
-    this.#context.onAvailable(this)
+    this.exchanges++
+    if (atBoundary) {
+      this.deadline = this.#context.deadlines.after(this.#idleTimeout)
+      this.#inlet.resume()
+      // Back to the pool first: the client's next request may already be here, and can use it.
+      this.#context.onAvailable(this)
+    } else {
+      this.deadline = NEVER
+      this.#socket.destroy()
+    }
+    exchange?.onResponseEnd()
   }
 
   // ── failures, deadlines and the end ─────────────────────────────────────────────────────────────────────────
@@ -374,7 +358,6 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
         this.#fail(new ProxyError('ERR_RESPONSE_STALLED', 'no octet of the response body came in time'))
         return
       case 'idle':
-      case 'sending':
       case 'tunnel':
       case 'closed':
         this.#socket.destroy()
@@ -409,7 +392,6 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
         if (this.#body.untilClose && !this.#wasReset) {
           this.#body.end()
           this.#onResponseComplete(true)
-          this.#exchange?.onResponseFlush()
         } else {
           this.#fail(new ProxyError('ERR_RESPONSE_CUT_SHORT', 'the upstream closed within the response body'))
         }
@@ -420,11 +402,6 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
       case 'tunnel':
         if (this.#wasReset) this.#socket.destroy()
         else this.#tunnel?.onEnd()
-        return
-      case 'sending':
-        this.#fail(
-          new ProxyError('ERR_UPSTREAM_CLOSED', 'the upstream closed before the request was complete'),
-        )
         return
       case 'connecting':
       case 'idle':
@@ -464,13 +441,21 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     this.#socket.destroy()
   }
 
+  /** Under an exchange of which nothing has left; another one is told by the end of the connection. */
+  onRefused(): void {
+    guard(this, () => {
+      if (!this.#outlet.begun)
+        this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the first write was refused'))
+    })
+  }
+
   /** The exchange on it cannot go on, and nor can the connection. */
-  #fail(error: ProxyError): void {
+  #fail(error: ProxyError, unsent = this.#outlet.unsent): void {
     const exchange = this.#exchange
     const untouched = error.code === 'ERR_UPSTREAM_CLOSED' && !this.#responseBegun
     this.#exchange = undefined
     this.#socket.destroy()
-    exchange?.onUpstreamFailed(error, untouched)
+    exchange?.onUpstreamFailed(error, untouched, unsent)
   }
 
   #onClose(): void {
@@ -480,6 +465,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
       ? (this.#connectError ?? new ProxyError('ERR_UPSTREAM_UNREACHABLE', 'the connection closed at once'))
       : undefined
     const tunnel = this.#tunnel
+    const { unsent } = this.#outlet
     this.#tunnel = undefined
     this.#state = 'closed'
     this.deadline = NEVER
@@ -489,7 +475,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     // Its own house first: whatever those who are told now may do, nothing of it is left behind.
     guard(this, () => {
       if (this.#exchange !== undefined)
-        this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the connection closed'))
+        this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the connection closed'), unsent)
       tunnel?.onClosed()
     })
     this.#context.onClosed(this, error)

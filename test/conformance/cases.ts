@@ -68,6 +68,9 @@ export function either(meaning: Partial<Meaning>): Expectation {
 /** The Host line of nearly every case. */
 export const HOST = 'Host: origin.test'
 
+/** What becomes a request of its own wherever an upstream finds the end of the one before it too early. */
+export const SMUGGLED = head('GET /smuggled HTTP/1.1', HOST)
+
 /** A request without a body: `GET /case HTTP/1.1`, Host, and these lines. */
 export function get(...lines: string[]): string {
   return head('GET /case HTTP/1.1', HOST, ...lines)

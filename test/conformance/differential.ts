@@ -127,7 +127,7 @@ export function runDifferential(seed: number, cases: number, leniency: Leniency 
 }
 
 /** Statuses that a broken request may be refused with. */
-const REFUSALS = [400, 408, 413, 414, 421, 431, 501, 505]
+const REFUSALS = [400, 408, 413, 414, 417, 421, 431, 501, 505]
 
 /** The same cases for the wire: signet, as a process and over sockets, must do what was read here. */
 export function casesForTheWire(seed: number, count: number): Case[] {

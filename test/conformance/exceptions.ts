@@ -93,6 +93,14 @@ export const STRICTER: readonly Stricter[] = [
     applies: ({ trailers }) => trailers.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name)),
   },
   {
+    name: 'an expectation other than exactly one 100-continue',
+    why: 'docs/decisions/0004, Expect: 417 (RFC 9110 §10.1.1)',
+    applies: ({ fields }) => {
+      const values = valuesOf(fields, 'expect')
+      return values.length > 1 || values.some((value) => value.toLowerCase() !== '100-continue')
+    },
+  },
+  {
     name: 'Max-Forwards that is no number, or is there twice',
     why: 'RFC 9110 §7.6.2: OPTIONS and TRACE count by it',
     applies: ({ method, fields }) => {

@@ -4,7 +4,6 @@
 import {
   type Case,
   cutOff,
-  either,
   forward,
   get,
   type Group,
@@ -14,10 +13,12 @@ import {
   refuse,
   refuseAndKeep,
   slowly,
+  SMUGGLED,
 } from './cases.ts'
 import { chunked, head } from './octets.ts'
 
 import { CHUNKS, chunkedBodies, EXTENSIONS, goodChunks, TE, trailerSections } from './group-3-chunks.ts'
+import { expectations } from './group-3-expect.ts'
 import { CHUNKED_BODY, FRAMING, framingFields } from './group-3-framing-fields.ts'
 
 // ── bodies where few are expected, and lengths that do not fit ────────────────────────────────────────────────────────
@@ -114,37 +115,10 @@ const bodies: Case[] = [
     FRAMING,
     forward({ body: 'x'.repeat(1_000_000) }),
   ),
-  one(
-    'Expect: 100-continue with a body',
-    `${post('Expect: 100-continue', 'Content-Length: 5')}hello`,
-    'RFC 9110 §10.1.1',
-    forward({ body: 'hello' }),
-  ),
-  one(
-    'Expect: 100-continue without a body',
-    get('Expect: 100-continue'),
-    'RFC 9110 §10.1.1',
-    forward({ body: '' }),
-  ),
-  one(
-    'Expect: 100-Continue with chunks',
-    post('Expect: 100-Continue', 'Transfer-Encoding: chunked') + CHUNKED_BODY,
-    'RFC 9110 §10.1.1',
-    forward({ body: 'hello' }),
-  ),
-  ...['y 100-continue', '100-continue, x', 'x', '100-continue;a=b', '200-ok', ''].map((value) =>
-    one(
-      `Expect: ${value}`,
-      `${post(`Expect: ${value}`, 'Content-Length: 5')}hello`,
-      'RFC 9110 §10.1.1',
-      either({ body: 'hello' }),
-    ),
-  ),
 ]
 
 // ── attacks as they were published ────────────────────────────────────────────────────────────────────────────────────
 
-const SMUGGLED = 'GET /smuggled HTTP/1.1\r\nHost: origin.test\r\n\r\n'
 const attacks: Case[] = [
   one('CL.TE', `${post('Content-Length: 6', 'Transfer-Encoding: chunked')}0\r\n\r\nG`, FRAMING, refuse(400)),
   one(
@@ -217,18 +191,6 @@ const attacks: Case[] = [
   one('TWO.ONE', `${TE}5\r\nhello\r0\r\n\r\n`, CHUNKS, refuse(400)),
   one('ZERO.TWO', `${TE}5\r\nhello0\r\n\r\n`, CHUNKS, refuse(400)),
   one(
-    'Expect with an obfuscated length',
-    `${post('Expect: 100-continue', 'Content-Length: 5 ')}hello`,
-    FRAMING,
-    forward({ body: 'hello' }),
-  ),
-  one(
-    'Expect in GET with a smuggled body',
-    get('Expect: 100-continue', `Content-Length: ${SMUGGLED.length}`) + SMUGGLED,
-    FRAMING,
-    forward({ body: SMUGGLED }),
-  ),
-  one(
     'a request in the target by CR LF',
     `GET / HTTP/1.1\r\nHost: x\r\n\r\n HTTP/1.1\r\n${HOST}\r\n\r\n`,
     'RFC 9112 §3',
@@ -283,5 +245,5 @@ const octetByOctet: Case[] = [
 /** Group 3. */
 export const framing: Group = {
   name: '3 framing',
-  cases: [...framingFields, ...chunkedBodies, ...bodies, ...attacks, ...octetByOctet],
+  cases: [...framingFields, ...chunkedBodies, ...bodies, ...expectations, ...attacks, ...octetByOctet],
 }

@@ -148,7 +148,7 @@ const nominations: Case[] = [
     'Connection names Expect, which stays',
     `${post('Connection: Expect', 'Expect: 100-continue', 'Content-Length: 5')}hello`,
     HOP,
-    forward({ body: 'hello' }),
+    forward({ body: 'hello', expects: '100-continue' }),
   ),
   // What signet says itself, or decides by, cannot be named away.
   one('Connection names Host', get('Connection: Host'), HOP, forward({ host: 'origin.test' })),
@@ -263,6 +263,83 @@ const hopByHop: Case[] = [
   one('Connection names TE without TE', get('Connection: TE'), HOP, forward({ takesTrailers: false })),
 ]
 
+/** Octets of a name that CGI, WSGI and PHP turn into an underscore. */
+const SEPARATORS = ALL_OCTETS.map(octet).filter((text) => /[!#$%&'*+\-.^_`|~]/.test(text))
+
+/** Names that are between a client and a proxy it knows of, or that may be folded onto one. */
+const FOR_PROXIES = [
+  'Proxy',
+  'Proxy-',
+  'Proxy-Authorization',
+  'Proxy-Authenticate',
+  'Proxy-Authentication-Info',
+  'Proxy-Connection',
+  'Proxy-Features',
+  'Proxy-Instruction',
+  'Proxy-Status',
+  'Proxy-Anything-At-All',
+  `Proxy-${'a'.repeat(200)}`,
+  ...SEPARATORS.flatMap((text) => [
+    `Proxy${text}`,
+    `Proxy${text}Authorization`,
+    `proxy${text}connection`,
+    `Proxy${text}X${text}Y`,
+  ]),
+]
+
+const forProxies: Case[] = [
+  ...FOR_PROXIES.flatMap((name) => {
+    const short = name.slice(0, 40)
+    return [
+      one(
+        `${short} goes no further`,
+        get('X-A: 1', `${name}: http://attacker.test`, 'X-B: 2'),
+        HOP,
+        passing(['X-A', '1'], ['X-B', '2']),
+      ),
+      one(
+        `${name.toUpperCase().slice(0, 40)} goes no further`,
+        get(`${name.toUpperCase()}: a`),
+        HOP,
+        passing(),
+      ),
+      one(
+        `${short} in trailers goes no further`,
+        post('Transfer-Encoding: chunked') +
+          chunked(['hello'], `X-A: 1\r\n${name}: a\r\n${name.toLowerCase()}: b\r\nX-B: 2\r\n`),
+        HOP,
+        forward({
+          body: 'hello',
+          trailers: [
+            ['X-A', '1'],
+            ['X-B', '2'],
+          ],
+        }),
+      ),
+    ]
+  }),
+  one(
+    'Proxy in HTTP/1.0',
+    head('GET /case HTTP/1.0', HOST, 'Proxy: http://attacker.test'),
+    'RFC 3875 §4.1.18',
+    passing(),
+  ),
+  one('Proxy twice, and empty', get('Proxy: a', 'proxy:', 'PROXY: b'), 'RFC 3875 §4.1.18', passing()),
+  one('ninety of them at once', get(...FOR_PROXIES.slice(0, 90).map((name) => `${name}: a`)), HOP, passing()),
+  // Nothing folds these onto one of them.
+  ...[
+    'Proxies',
+    'ProxyAuthorization',
+    'Prox-y',
+    'X-Proxy',
+    'X-Proxy-Authorization',
+    'HTTP-Proxy',
+    '-Proxy',
+  ].map((name) =>
+    one(`${name} is an ordinary field`, get(`${name}: 1`), 'RFC 9110 §5.1', passing([name, '1'])),
+  ),
+]
+
 const upgrades: Case[] = [
   one(
     'Upgrade with Connection: upgrade',
@@ -330,6 +407,14 @@ const upgrades: Case[] = [
     'RFC 9110 §7.8',
     forward({ upgrade: undefined, fields: [] }),
   ),
+  ...['HEAD', 'POST', 'OPTIONS', 'PUT', 'DELETE'].map((method) =>
+    one(
+      `Upgrade in ${method}`,
+      head(`${method} /case HTTP/1.1`, HOST, 'Connection: Upgrade', 'Upgrade: websocket'),
+      'RFC 6455 §4.1',
+      forward({ method, upgrade: undefined, fields: [] }),
+    ),
+  ),
   one(
     'Upgrade with a body',
     `${post('Connection: Upgrade', 'Upgrade: websocket', 'Content-Length: 5')}hello`,
@@ -353,8 +438,6 @@ const upgrades: Case[] = [
 // ── identity ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const IDENTITY = 'DESIGN §7.3'
-/** Octets of a name that CGI, WSGI and PHP turn into an underscore. */
-const SEPARATORS = ALL_OCTETS.map(octet).filter((text) => /[!#$%&'*+\-.^_`|~]/.test(text))
 /** Every spelling that may be folded onto the token's name. */
 const SPELLINGS = SEPARATORS.flatMap((first) => SEPARATORS.map((second) => `x${first}my${second}jwt`))
 const FORGED = 'eyJhbGciOiJub25lIn0.eyJwYXlsb2FkIjp7InVzZXIiOiJyb290In19.'
@@ -586,6 +669,7 @@ export const identity: Group = {
   cases: [
     ...nominations,
     ...hopByHop,
+    ...forProxies,
     ...upgrades,
     ...tokens,
     ...forwarding,

@@ -299,6 +299,10 @@ const chunkedBodies: ResponseCase[] = [
     'Host: evil',
     'x-my-jwt: forged',
     'Content_Length: 5',
+    'Proxy: http://attacker.test',
+    'Proxy-Authenticate: Basic',
+    'Proxy_Authenticate: Basic',
+    'Expect: 100-continue',
   ].map((line) =>
     trailer(`X-A: 1\r\n${line}\r\nX-B: 2\r\n`, {
       trailers: [

@@ -4,6 +4,7 @@
 import { chunked, head } from './octets.ts'
 import type { ResponseCase, ResponseGroup, Step } from './run-responses.ts'
 import { responseBodies } from './group-5-bodies.ts'
+import { earlyAnswers } from './group-5-early.ts'
 import { responseHeads } from './group-5-heads.ts'
 import {
   answer,
@@ -20,6 +21,7 @@ import {
   ok,
   POST,
   relay,
+  SURPLUS,
 } from './response-cases.ts'
 
 // ── interim responses ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -136,6 +138,58 @@ const interims: ResponseCase[] = [
   answer('200 to a request for Upgrade', 'RFC 9110 §7.8', ok(), relay(), {
     request: asked('GET', 'Connection: upgrade', 'Upgrade: websocket'),
   }),
+  ...[
+    ['websocket', 'h2c'],
+    ['h2c', 'websocket'],
+    ['websocket', 'websocket'],
+    ['', 'websocket'],
+    ['websocket', ''],
+  ].map(([first, second]) =>
+    answer(
+      `101 with Upgrade: ${first} and Upgrade: ${second}`,
+      'RFC 9110 §7.8',
+      interim(101, 'Connection: upgrade', `Upgrade: ${first}`, `Upgrade: ${second}`) + EVIL,
+      bad(),
+      { request: asked('GET', 'Connection: upgrade', 'Upgrade: websocket'), spoilt: true },
+    ),
+  ),
+  ...['websocket, h2c', 'h2c, websocket', 'websocket/13', 'websocketx', ''].map((protocol) =>
+    answer(
+      `101 with Upgrade: ${protocol}`,
+      'RFC 9110 §7.8',
+      interim(101, 'Connection: upgrade', `Upgrade: ${protocol}`) + EVIL,
+      bad(),
+      { request: asked('GET', 'Connection: upgrade', 'Upgrade: websocket'), spoilt: true },
+    ),
+  ),
+  ...['POST', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'].map((method) =>
+    answer(
+      `101 to ${method} that asks for it`,
+      'RFC 6455 §4.1',
+      interim(101, 'Connection: upgrade', 'Upgrade: websocket') + EVIL,
+      bad(),
+      { request: asked(method, 'Connection: upgrade', 'Upgrade: websocket'), spoilt: true },
+    ),
+  ),
+  answer(
+    '101 in HTTP/1.0',
+    'RFC 9110 §15.2',
+    head('HTTP/1.0 101 Switching Protocols', 'Connection: upgrade', 'Upgrade: websocket') + EVIL,
+    bad(),
+    { request: asked('GET', 'Connection: upgrade', 'Upgrade: websocket'), spoilt: true },
+  ),
+  ...[100, 102, 103, 199].flatMap((status) => [
+    answer(`${status} in HTTP/1.0`, 'RFC 9110 §15.2', head(`HTTP/1.0 ${status} Interim`) + ok(), bad(), {
+      spoilt: true,
+    }),
+    answer(
+      `${status} in HTTP/1.0, kept alive`,
+      'RFC 9110 §15.2',
+      head(`HTTP/1.0 ${status} Interim`, 'Connection: keep-alive') + EVIL,
+      bad(),
+      { spoilt: true },
+    ),
+  ]),
 ]
 
 // ── the end comes too early, or not where it should ───────────────────────────────────────────────────────────────────
@@ -175,7 +229,6 @@ const early: ResponseCase[] = [
   answer('a whole response, then FIN', END, [ok(), 'FIN'], relay(), { pause: 60, spoilt: true }),
 ]
 
-const SURPLUS = 'RFC 9112 §9.2'
 const surplus: ResponseCase[] = [
   ...(
     [
@@ -241,41 +294,8 @@ const surplus: ResponseCase[] = [
   ),
 ]
 
-const SLOW_POST = { request: `${asked('POST', 'Content-Length: 10')}hello`, early: true }
-const beforeTheRequest: ResponseCase[] = [
-  answer('a whole response before the body, which then comes', 'RFC 9112 §9.3', ok(), relay(), {
-    ...SLOW_POST,
-    rest: 'world',
-  }),
-  answer(
-    'a refusal before the body, which then comes',
-    'RFC 9110 §15.5.14',
-    head('HTTP/1.1 413 Too Large', 'Content-Length: 0'),
-    relay({ status: 413, body: '' }),
-    { ...SLOW_POST, rest: 'world' },
-  ),
-  answer(
-    'a refusal and FIN before the body',
-    'RFC 9112 §9.6',
-    [head('HTTP/1.1 413 Too Large', 'Connection: close', 'Content-Length: 0'), 'FIN'],
-    relay({ status: 413, body: '' }),
-    { ...SLOW_POST, rest: 'world' },
-  ),
-  answer('two responses before the body', SURPLUS, ok() + EVIL, relay(), {
-    ...SLOW_POST,
-    rest: 'world',
-    spoilt: true,
-  }),
-  answer('a malformed response before the body', 'RFC 9112 §4', 'HTTP/1.1 OK\r\n\r\n', bad(), {
-    ...SLOW_POST,
-    rest: 'world',
-  }),
-  answer('FIN before the body', 'RFC 9110 §15.6.3', 'FIN', bad(), { ...SLOW_POST, rest: 'world' }),
-  answer('RST before the body', 'RFC 9110 §15.6.3', 'RST', bad(), { ...SLOW_POST, rest: 'world' }),
-]
-
 /** Group 5. */
 export const responses: ResponseGroup = {
   name: '5 responses',
-  cases: [...responseHeads, ...responseBodies, ...interims, ...early, ...surplus, ...beforeTheRequest],
+  cases: [...responseHeads, ...responseBodies, ...interims, ...early, ...surplus, ...earlyAnswers],
 }

@@ -45,3 +45,25 @@ export const GROUPS: readonly RunnableGroup[] = [
     run: () => runResponses(responses),
   },
 ]
+
+/** A group that is made of test files. */
+export interface TestedGroup {
+  readonly name: string
+  readonly promise: string
+  /** what the paths of its files have in them, and no others */
+  readonly files: string
+}
+
+/** Groups 6 and 7. */
+export const TESTED_GROUPS: readonly TestedGroup[] = [
+  {
+    name: '6 time and order',
+    promise: 'slow, early, late and leaving peers cost nobody else anything, and nothing is sent twice',
+    files: 'conformance/time-',
+  },
+  {
+    name: '7 differential',
+    promise: 'signet and the strict parser agree on requests that nobody wrote down',
+    files: 'conformance/differential.',
+  },
+]

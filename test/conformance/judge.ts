@@ -50,7 +50,14 @@ export interface Judgement {
 }
 
 /** What became of a response. */
-export type ResponseVerdict = 'relayed' | 'answered 502' | 'cut short' | 'leaked' | 'hung' | 'crashed'
+export type ResponseVerdict =
+  | 'relayed'
+  | 'answered 502'
+  | 'cut short'
+  | 'leaked' // a request was answered with what was the answer to another, or to none
+  | 'smuggled' // the upstream got a request that no client sent
+  | 'hung'
+  | 'crashed'
 
 /** The request that is sent behind a case. */
 export function probeFor(marker: string): string {

@@ -18,6 +18,8 @@ export interface Meaning {
   readonly trailers: readonly Field[]
   /** Max-Forwards of OPTIONS, which counts hops down; other methods may ignore it (RFC 9110 §7.6.2) */
   readonly maxForwards: string | undefined
+  /** what is expected of the upstream before the body is sent: 100-continue or nothing */
+  readonly expects: string | undefined
   /** value of Upgrade, when the connection is asked to switch */
   readonly upgrade: string | undefined
   /** whether the upstream is told that trailer fields are taken */
@@ -29,15 +31,11 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'close', // no field: reserved, since it is a connection option (RFC 9112 §9.6)
   'connection',
   'content-length',
+  'expect', // said anew where there is a body to wait with (RFC 9110 §10.1.1)
   'host',
   'http2-settings',
   'keep-alive',
   'max-forwards',
-  'proxy', // no field either, but one that CGI would take for the address of a proxy (CVE-2016-5385)
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-authorization',
-  'proxy-connection',
   'te',
   'trailer',
   'transfer-encoding',
@@ -53,7 +51,6 @@ const NEVER_NOMINATED: ReadonlySet<string> = new Set([
   'content-type',
   'cookie',
   'date',
-  'expect',
   'location',
   'range',
   'set-cookie',
@@ -85,6 +82,14 @@ export function isAsserted(name: string): boolean {
   return ['x-my-jwt', 'forwarded', 'x-real-ip'].includes(folded) || folded.startsWith('x-forwarded-')
 }
 
+/**
+ * Whether the field is between a client and a proxy it knows of, or may be folded onto one that is. `Proxy` itself is no
+ * field, but CGI would take it for the address of a proxy (CVE-2016-5385).
+ */
+function isForProxies(name: string): boolean {
+  return /^proxy(?:$|[^a-z0-9])/i.test(name)
+}
+
 /** Whether an upstream may fold the name onto a framing field; in a head that is refused, in trailers it goes no further. */
 function imitatesFraming(name: string): boolean {
   return /^(content[^a-z0-9]length|transfer[^a-z0-9]encoding)$/i.test(name)
@@ -95,8 +100,12 @@ export function meaningFor(request: StrictRequest): Meaning {
   const nominated = new Set(connectionOptions(request.fields))
   const http11 = request.minor === 1
   const upgrade = valuesOf(request.fields, 'upgrade').join(',').toLowerCase()
+  const bodiless = framingText(request, true) === 'none'
+  // RFC 6455 §4.1: a WebSocket begins with GET.
   const upgrades =
-    http11 && nominated.has('upgrade') && upgrade === 'websocket' && framingText(request, true) === 'none'
+    http11 && nominated.has('upgrade') && upgrade === 'websocket' && request.method === 'GET' && bodiless
+  // RFC 9110 §10.1.1: ignored in HTTP/1.0, and meaningless without a body. Other expectations are refused.
+  const expectations = http11 && !bodiless ? valuesOf(request.fields, 'expect') : []
   const codings = valuesOf(request.fields, 'te').flatMap((value) =>
     value.toLowerCase().split(/[\t ]*,[\t ]*/),
   )
@@ -106,18 +115,18 @@ export function meaningFor(request: StrictRequest): Meaning {
     host: request.parts.authority ?? request.host,
     fields: request.fields.filter(([name]) => {
       const lower = name.toLowerCase()
-      if (HOP_BY_HOP.has(lower) || isAsserted(name)) return false
+      if (HOP_BY_HOP.has(lower) || isAsserted(name) || isForProxies(name)) return false
       return !nominated.has(lower) || NEVER_NOMINATED.has(lower)
     }),
     framing: framingText(request),
     body: request.body,
     trailers: request.trailers.filter(([name]) => {
       const lower = name.toLowerCase()
-      return (
-        !NEVER_TRAILERS.has(lower) && !isAsserted(name) && !imitatesFraming(name) && !nominated.has(lower)
-      )
+      const stops = isAsserted(name) || isForProxies(name) || imitatesFraming(name)
+      return !stops && !NEVER_TRAILERS.has(lower) && !nominated.has(lower)
     }),
     maxForwards: countedDown(request),
+    expects: expectations.length === 0 ? undefined : expectations.join().toLowerCase(),
     upgrade: upgrades ? upgrade : undefined,
     takesTrailers: http11 && !upgrades && codings.includes('trailers'),
   }
@@ -149,7 +158,7 @@ export function meaningAt(request: StrictRequest): Meaning {
     fields: fields.filter(([name], at) => {
       const lower = name.toLowerCase()
       const framing = lower === 'content-length' || lower === 'transfer-encoding'
-      const hop = lower === 'connection' || lower === 'te' || lower === 'upgrade' || lower === 'max-forwards'
+      const hop = ['connection', 'te', 'upgrade', 'max-forwards', 'expect'].includes(lower)
       return !ADDED.test(name) && at !== viaAt && lower !== 'host' && !framing && !hop
     }),
     framing: framingText(request),
@@ -157,6 +166,7 @@ export function meaningAt(request: StrictRequest): Meaning {
     trailers: request.trailers,
     maxForwards:
       request.method === 'OPTIONS' ? valuesOf(fields, 'max-forwards').join() || undefined : undefined,
+    expects: valuesOf(fields, 'expect').length === 0 ? undefined : valuesOf(fields, 'expect').join(),
     upgrade: options.includes('upgrade') ? valuesOf(fields, 'upgrade').join() : undefined,
     takesTrailers: options.includes('te') && valuesOf(fields, 'te').join() === 'trailers',
   }

@@ -60,6 +60,8 @@ export class Recorder {
   readonly #answers = new Map<string, Answer>()
   /** the same, for requests whose body has not come yet */
   readonly #earlyAnswers = new Map<string, Answer>()
+  /** clients whose next request is taken to end with its head, whatever that says */
+  readonly #heedless = new Set<string>()
 
   private constructor(server: Server) {
     this.#server = server
@@ -82,9 +84,14 @@ export class Recorder {
     this.#answers.set(address, answer)
   }
 
-  /** Answers the next request of the client at `address` as soon as its head is whole, its body or not. */
-  scriptEarly(address: string, answer: Answer): void {
+  /**
+   * Answers the next request of the client at `address` as soon as its head is whole, its body or not.
+   *
+   * @param heedless whether no body is awaited: what comes behind the head is read as the next request
+   */
+  scriptEarly(address: string, answer: Answer, heedless = false): void {
     this.#earlyAnswers.set(address, answer)
+    if (heedless) this.#heedless.add(address)
   }
 
   /** Every whole request of the client at `address`, and what else came that can only be its. */
@@ -141,15 +148,18 @@ export class Recorder {
     })
   }
 
-  #answerEarly(request: StrictRequest, connection: Connection, octets: string): void {
+  /** @returns whether the request is over with its head, for this upstream */
+  #answerEarly(request: StrictRequest, connection: Connection, octets: string): boolean {
     const owner = connection.ownerOf(octets)
     const answer = this.#earlyAnswers.get(owner)
+    if (answer === undefined) return false
     this.#earlyAnswers.delete(owner)
-    answer?.(
-      { request, owner, number: connection.requests.length + 1, arrival: ++this.#arrivals },
-      connection,
-      () => {},
-    )
+    const number = connection.requests.length + 1
+    const recorded = { request, owner, number, arrival: ++this.#arrivals }
+    const over = this.#heedless.delete(owner)
+    if (over) connection.requests.push(recorded)
+    answer(recorded, connection, () => {})
+    return over
   }
 
   #read(connection: Connection): void {
@@ -158,7 +168,11 @@ export class Recorder {
     // What browsers leave in targets passes by decision (docs/decisions/0004).
     const { requests, complaint, unfinished } = readRequests(text, { browserTargets: true })
     let start = 0
-    if (unfinished !== undefined) this.#answerEarly(unfinished, connection, text.slice(unfinished.start))
+    if (unfinished !== undefined && this.#answerEarly(unfinished, connection, text.slice(unfinished.start))) {
+      connection.readTo += unfinished.end
+      this.#read(connection)
+      return
+    }
     for (const request of requests) {
       const owner = connection.ownerOf(text.slice(start, request.end))
       const recorded = { request, owner, number: connection.requests.length + 1, arrival: ++this.#arrivals }

@@ -10,7 +10,13 @@ export function scoreOf({ group, judgements, ms }: GroupResult): string {
   const verdicts = new Map<string, number>()
   for (const { verdict } of judgements) verdicts.set(verdict, (verdicts.get(verdict) ?? 0) + 1)
   const spread = [...verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', ')
-  return `${group.name.padEnd(16)} ${`${passed}/${judgements.length}`.padStart(10)} ${(ms / 1000).toFixed(1).padStart(6)} s   ${spread}`
+  return scoreLine(group.name, passed, judgements.length, ms, spread)
+}
+
+/** A score as it is printed. */
+export function scoreLine(name: string, passed: number, total: number, ms?: number, notes = ''): string {
+  const score = `${name.padEnd(16)} ${`${passed}/${total}`.padStart(12)}`
+  return ms === undefined ? score : `${score} ${(ms / 1000).toFixed(1).padStart(6)} s   ${notes}`
 }
 
 /** The cases that failed. */

@@ -49,6 +49,8 @@ export const answer = (
 
 /** A response of status 200 with these lines and the body `hello`. */
 export const ok = (...lines: string[]) => `${head('HTTP/1.1 200 OK', 'Content-Length: 5', ...lines)}hello`
+/** The section that decides about octets behind a response. */
+export const SURPLUS = 'RFC 9112 §9.2'
 /** What would do harm if it became the answer to another request. */
 export const EVIL = `${head('HTTP/1.1 200 OK', 'Content-Length: 4')}evil`
 /** A request for the case, with these lines. */

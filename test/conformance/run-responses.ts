@@ -5,7 +5,7 @@ import { HOST } from './cases.ts'
 import type { Judgement, ResponseVerdict } from './judge.ts'
 import { head } from './octets.ts'
 import { type Account, type Answer, type Connection, Recorder } from './recorder.ts'
-import type { GroupResult } from './run-group.ts'
+import type { GroupResult, StartTarget } from './run-group.ts'
 import { Addresses, Client, PATIENCE, startSignet } from './stand.ts'
 import type { Field } from './strict-grammar.ts'
 import { readRequests } from './strict-parser.ts'
@@ -53,8 +53,12 @@ export interface ResponseCase {
   readonly request?: string
   /** whether the script is played as soon as the head of the request is there */
   readonly early?: boolean
+  /** whether the upstream, which plays its script early, awaits no body: what follows the head is the next request */
+  readonly heedless?: boolean
   /** what the client sends when it has its response, before the probe */
   readonly rest?: string
+  /** whether another client asks for something of its own, before the rest is sent or behind it */
+  readonly victim?: 'before' | 'behind'
   /** ms between the response and the probe, for what the upstream sends late; such a case runs alone */
   readonly pause?: number
   /** whether the probe is sent together with the request */
@@ -76,6 +80,8 @@ const LANES = 16
 interface Run {
   readonly one: ResponseCase
   readonly address: string
+  /** where the other client comes from */
+  readonly elsewhere: string
   readonly marker: string
 }
 
@@ -85,22 +91,33 @@ interface Evidence extends Run {
   readonly first: Client
   /** the connection that the probe needed, when the first was over */
   readonly second: Client | undefined
+  /** the connection of the other client, where there is one */
+  readonly victim: Client | undefined
   readonly late: boolean
 }
 
 /** Runs a group. */
-export async function runResponses(group: ResponseGroup): Promise<GroupResult> {
+export async function runResponses(
+  group: ResponseGroup,
+  start: StartTarget = startSignet,
+  patience = PATIENCE,
+): Promise<GroupResult> {
   const begun = performance.now()
   const recorder = await Recorder.listen()
-  const target = await startSignet(recorder.port)
+  const target = await start(recorder.port, {})
   const addresses = new Addresses()
-  const runs = group.cases.map((one, index) => ({ one, address: addresses.take(), marker: `r${index}z` }))
+  const runs = group.cases.map((one, index) => ({
+    one,
+    address: addresses.take(),
+    elsewhere: addresses.take(),
+    marker: `r${index}z`,
+  }))
   const evidence = new Map<Run, Evidence>()
   const run = async (run: Run) => {
     const play = answerBy(run.one.script)
-    if (run.one.early) recorder.scriptEarly(run.address, play)
+    if (run.one.early) recorder.scriptEarly(run.address, play, run.one.heedless)
     recorder.script(run.address, run.one.early ? answerBy([]) : play)
-    evidence.set(run, await ask(run, target.port))
+    evidence.set(run, await ask(run, target.port, patience))
   }
   const alone = runs.filter(({ one }) => one.pause !== undefined)
   const together = runs.filter(({ one }) => one.pause === undefined)
@@ -142,6 +159,10 @@ async function play(script: readonly Step[], { socket }: Connection): Promise<vo
 
 const requestOf = ({ request }: ResponseCase) => request ?? head(`GET ${CASE} HTTP/1.1`, HOST)
 const probeOf = (marker: string) => head(`GET /probe-${marker} HTTP/1.1`, HOST)
+const victimOf = (marker: string) => head(`GET /victim-${marker} HTTP/1.1`, HOST)
+/** Whether the client has been answered with the account of this request. */
+const answered = (client: Client, target: string) => () =>
+  client.octets.includes(`"target":"${target}"`) && client.octets.endsWith('}')
 
 /** The case's request, as far as the framing of its answer depends on it, and the probe. */
 function askedBy(one: ResponseCase): [Asked, Asked] {
@@ -153,41 +174,50 @@ function askedBy(one: ResponseCase): [Asked, Asked] {
   ]
 }
 
-async function ask(run: Run, port: number): Promise<Evidence> {
+async function ask(run: Run, port: number, patience: number): Promise<Evidence> {
   const { one, address, marker } = run
   const asked = askedBy(one)
   const first = await Client.connect(port, address, one.expect.kind === 'cut')
   first.send(requestOf(one) + (one.pipelined ? probeOf(marker) : ''))
   const answers = () => readResponses(first.octets, asked, first.ended).responses
   const whole = () => answers().some(({ complete }) => complete)
-  let late = !(await first.until(whole, PATIENCE))
+  let late = !(await first.until(whole, patience))
+  const others: Client[] = []
+  const another = async () => {
+    const victim = await Client.connect(port, run.elsewhere)
+    others.push(victim)
+    victim.send(victimOf(marker))
+    late = !(await victim.until(answered(victim, `/victim-${marker}`), patience)) || late
+  }
+  if (one.victim === 'before') await another()
   if (one.rest !== undefined) first.send(one.rest)
+  if (one.victim === 'behind') await another()
   if (one.pause !== undefined) await new Promise((resolve) => setTimeout(resolve, one.pause))
 
   let second: Client | undefined
-  const probed = (client: Client) => () =>
-    client.octets.includes(`"target":"/probe-${marker}"`) && client.octets.endsWith('}')
+  const probed = (client: Client) => answered(client, `/probe-${marker}`)
   if (one.pipelined && first.ended === 'open') {
-    late = !(await first.until(probed(first), PATIENCE)) || late
+    late = !(await first.until(probed(first), patience)) || late
   } else if (first.ended === 'open' && answers()[0]?.closes === false) {
     first.send(probeOf(marker))
-    late = !(await first.until(probed(first), PATIENCE)) || late
+    late = !(await first.until(probed(first), patience)) || late
   }
   if (!probed(first)()) {
     second = await Client.connect(port, address)
     second.send(probeOf(marker))
-    late = !(await second.until(probed(second), PATIENCE)) || late
+    late = !(await second.until(probed(second), patience)) || late
   }
-  for (const client of [first, second]) {
+  const [victim] = others
+  for (const client of [first, second, victim]) {
     client?.end()
-    await client?.until(() => false, PATIENCE)
+    await client?.until(() => false, patience)
     client?.socket.destroy()
   }
-  return { ...run, first, second, late }
+  return { ...run, first, second, victim, late }
 }
 
 function judgeResponse(
-  { one, address, marker, first, second, late }: Evidence,
+  { one, address, elsewhere, marker, first, second, victim, late }: Evidence,
   recorder: Recorder,
   died: string | undefined,
 ): Judgement {
@@ -210,9 +240,16 @@ function judgeResponse(
   const account = accountIn(answer)
   const own = account?.target === `/probe-${marker}` && account.owner === address
   if (!own) problems.push(`the probe was answered ${JSON.stringify(answer?.body ?? 'not at all')}`)
-  const seen = recorder.seenOf(address).requests.filter(({ request }) => request.target === CASE)
+  const others = victim === undefined ? undefined : ownAnswer(victim, `/victim-${marker}`, elsewhere)
+  if (others !== undefined && !others.own) problems.push(`the other client was answered ${others.body}`)
+  const { requests } = recorder.seenOf(address)
+  const seen = requests.filter(({ request }) => request.target === CASE)
   if (seen.length > 1 && seen[0]?.request.method === 'POST')
     problems.push(`the upstream saw the POST ${seen.length} times`)
+  const nobodys = requests.filter(
+    ({ request }) => request.target !== CASE && request.target !== `/probe-${marker}`,
+  )
+  problems.push(...nobodys.map(({ request }) => `the upstream saw ${request.method} ${request.target}`))
   const carrier = recorder.connections.findLast(({ requests }) =>
     requests.some(({ owner, request }) => owner === address && request.target === CASE),
   )
@@ -221,7 +258,12 @@ function judgeResponse(
   return {
     name: one.name,
     rfc: one.rfc,
-    verdict: account !== undefined && !own ? 'leaked' : verdict,
+    verdict:
+      nobodys.length > 0
+        ? 'smuggled'
+        : (account !== undefined && !own) || others?.leaked === true
+          ? 'leaked'
+          : verdict,
     problems,
     octets: {
       asked: requestOf(one),
@@ -230,7 +272,20 @@ function judgeResponse(
         .join(' ⟨then⟩ '),
       got: `${first.octets} [${first.ended}]`,
       ...(second === undefined ? {} : { probe: `${second.octets} [${second.ended}]` }),
+      ...(victim === undefined ? {} : { victim: `${victim.octets} [${victim.ended}]` }),
     },
+  }
+}
+
+/** How a client was answered that asked for one thing. */
+function ownAnswer({ octets, ended }: Client, target: string, address: string) {
+  const [response] = readResponses(octets, [{ method: 'GET', minor: 1 }], ended).responses
+  const account = accountIn(response)
+  const own = account?.target === target && account.owner === address
+  return {
+    own,
+    leaked: !own && response?.status === 200,
+    body: JSON.stringify(response?.body ?? 'not at all'),
   }
 }
 

@@ -63,7 +63,7 @@ export async function startSignet(
       SIGNET_SECRET: secret.toString('hex'),
       SIGNET_ACCESS_LOG: 'off',
       SIGNET_POOL_QUEUE: '4096',
-      // The fallback for reading sockets must pass the same: SIGNET_READ_PATH=events npm run conformance.
+      // The fallback must pass groups 1 to 5 as well: SIGNET_READ_PATH=events npm run conformance -- 1 2 3 4 5.
       SIGNET_READ_PATH: process.env.SIGNET_READ_PATH ?? 'shared',
       ...DEADLINES,
       ...env,

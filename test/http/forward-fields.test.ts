@@ -51,7 +51,14 @@ const TREATMENTS: readonly (readonly [treatment: Treatment, ...names: string[]])
   ['date', 'Date'],
   ['max-forwards', 'Max-Forwards'],
   ['hop-by-hop', 'Keep-Alive', 'Proxy-Connection', 'Proxy-Authorization', 'Proxy-Authenticate', 'Trailer'],
-  ['hop-by-hop', 'Proxy-Authentication-Info', 'HTTP2-Settings'],
+  [
+    'hop-by-hop',
+    'Proxy-Authentication-Info',
+    'HTTP2-Settings',
+    'Proxy',
+    'Proxy_Connection',
+    'Proxy-Features',
+  ],
   [
     'asserted',
     'X-My-JWT',
@@ -114,7 +121,7 @@ for (const name of [
   'hos',
   'Contentlength',
   'Content-Lengths',
-  'Proxy_Connection',
+  'Proxies',
   'Keep_Alive',
   'Max_Forwards',
   'Accept',
@@ -178,6 +185,7 @@ test('looking octets up first loses no rule: the tables alone give the same for 
       return 'asserted'
     const treatment = known.get(name.toLowerCase())
     if (treatment !== undefined) return treatment
+    if (folded.startsWith('proxy-')) return 'hop-by-hop'
     return folded === 'content-length' || folded === 'transfer-encoding' ? 'framing-imitation' : undefined
   }
   const octet = fc.constantFrom(...MARKS, ...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789')

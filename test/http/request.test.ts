@@ -341,15 +341,31 @@ test('fields behind Upgrade are read like any other', () => {
 })
 
 for (const [fields, minor, expects] of [
-  ['Expect: 100-continue\r\n', 1, true],
-  ['expect:\t100-Continue \r\n', 1, true],
-  ['Expect: 100-continue\r\n', 0, false],
-  ['Expect: 200-ok\r\n', 1, false],
-  ['Expect:\r\n', 1, false],
-  ['', 1, false],
+  ['Expect: 100-continue\r\nContent-Length: 1\r\n', 1, true],
+  ['expect:\t100-Continue \r\nTransfer-Encoding: chunked\r\n', 1, true],
+  ['Expect: 100-continue\r\nContent-Length: 0\r\n', 1, false],
+  ['Expect: 100-continue\r\n', 1, false],
+  ['Expect: 100-continue\r\nContent-Length: 1\r\n', 0, false],
+  ['Content-Length: 1\r\n', 1, false],
 ] as const) {
   test(`${JSON.stringify(fields)} in HTTP/1.${minor} ${expects ? 'waits' : 'does not wait'} for 100 (RFC 9110 §10.1.1)`, () => {
     assert.is(withFields(fields, minor).expectsContinue, expects)
+  })
+}
+
+for (const fields of [
+  'Expect: 200-ok\r\n',
+  'Expect:\r\n',
+  'Expect: 100-continue, 100-continue\r\n',
+  'Expect: 100-continue\r\nExpect: 100-continue\r\n',
+  'Expect: y 100-continue\r\n',
+  'Expect: 100-\xa0continue\r\n',
+]) {
+  test(`${JSON.stringify(fields)} is an expectation that is not known here (RFC 9110 §10.1.1)`, () => {
+    assert.throws(
+      () => withFields(fields, 1),
+      (error: ProxyError) => error.code === 'ERR_EXPECTATION_UNKNOWN',
+    )
   })
 }
 

@@ -11,11 +11,11 @@ function lendAll(buffers: Buffers): Buffer[] {
   return Array.from({ length: REGIONS }, () => buffers.lend()!)
 }
 
-test('eight regions of 1 MiB are lent, each to one socket, and no ninth', () => {
+test('eight regions of 2 MiB are lent, each to one socket, and no ninth', () => {
   const buffers = new Buffers(Buffer.alloc(16))
   const lent = lendAll(buffers)
   assert.is(new Set(lent.map(({ buffer }) => buffer)).size, REGIONS)
-  assert.ok(lent.every(({ length }) => length === 1024 * 1024))
+  assert.ok(lent.every(({ length }) => length === 2 * 1024 * 1024))
   assert.is(buffers.lend(), undefined)
 })
 

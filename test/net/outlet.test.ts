@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { Buffers } from '../../src/net/buffers.ts'
 import { Deadlines, NEVER } from '../../src/net/deadlines.ts'
 import { HIGH_WATER_MARK, Outlet } from '../../src/net/outlet.ts'
+import { Turn } from '../../src/net/turn.ts'
 import { noFault } from '../support/faults.ts'
 
 const test = suite('net/outlet')
@@ -70,25 +71,26 @@ function open(shared = Buffer.alloc(SHARED)) {
   const buffers = new Buffers(shared)
   const deadlines = new Deadlines(() => performance.now(), noFault)
   const counts = { octetsReceived: 0, octetsSent: 0 }
-  const told = { drained: 0, stalled: 0 }
+  const told = { drained: 0, stalled: 0, refused: 0 }
+  const turn = new Turn()
   const outlet = new Outlet(
     socket as unknown as Socket,
-    { buffers, deadlines, counts, limits: { sendTimeout: 1000 } },
-    { onDrain: () => told.drained++, onStalled: () => told.stalled++ },
+    { buffers, deadlines, turn, counts, limits: { sendTimeout: 1000 }, onFault: noFault },
+    { onDrain: () => told.drained++, onStalled: () => told.stalled++, onRefused: () => told.refused++ },
   )
-  return { socket, buffers, deadlines, counts, told, outlet }
+  return { socket, buffers, deadlines, turn, counts, told, outlet }
 }
 
 test('a head and a small body leave in one write', () => {
-  const { socket, outlet, counts } = open()
+  const { socket, outlet, counts, turn } = open()
   outlet.text('HEAD\r\n\r\n')
   outlet.octets(Buffer.from('_body_'), 1, 5)
   assert.is(socket.taken.length, 0)
-  outlet.flush()
-  outlet.flush()
+  turn.end()
+  turn.end()
   assert.equal(socket.taken.map(String), ['HEAD\r\n\r\nbody'])
   assert.is(counts.octetsSent, 12)
-  assert.is(outlet.sent, 12)
+  assert.is(outlet.position, 12)
 })
 
 test('a head and a larger piece leave in one write, octets above 127 as they are', () => {
@@ -103,13 +105,13 @@ test('a head and a larger piece leave in one write, octets above 127 as they are
 for (const size of [1, 4 * KIB, 4 * KIB + 1, 10_000, SHARED]) {
   test(`a pending write of a piece of ${size} octets does not refer to the shared region`, async () => {
     const shared = Buffer.alloc(SHARED)
-    const { socket, outlet } = open(shared)
+    const { socket, outlet, turn } = open(shared)
     socket.open = false
     for (let n = 0; n < 5; n++) {
       shared.fill(n)
       outlet.text(`${n}`)
       outlet.octets(shared, 0, size)
-      outlet.flush()
+      turn.end()
       shared.fill(0xff)
     }
     await socket.takeAll()
@@ -135,13 +137,13 @@ test('a large piece in a lent region is written from where it lies, which is ref
 })
 
 test('several pieces of one region are referred to until the last of them has gone', async () => {
-  const { socket, buffers, outlet } = open()
+  const { socket, buffers, outlet, turn } = open()
   const region = buffers.lend()!
   socket.open = false
   outlet.octets(region, 0, SHARED)
   outlet.octets(region, SHARED, 2 * SHARED)
   outlet.octets(region, 2 * SHARED, 2 * SHARED + 10)
-  outlet.flush()
+  turn.end()
   assert.is(buffers.leaseOf(region)?.writing, 1)
   await socket.takeAll()
   assert.is(buffers.leaseOf(region)?.writing, 0)
@@ -164,7 +166,7 @@ test('while one region is referred to, a piece of another is copied', async () =
 })
 
 test('a connection that has closed refers to nothing, and has no deadline', () => {
-  const { socket, buffers, outlet, deadlines } = open()
+  const { socket, buffers, outlet, deadlines, turn } = open()
   const region = buffers.lend()!
   socket.open = false
   outlet.octets(region, 0, SHARED)
@@ -175,7 +177,7 @@ test('a connection that has closed refers to nothing, and has no deadline', () =
   assert.is(deadlines.size, 0)
   outlet.octets(region, 0, SHARED)
   outlet.text('more')
-  outlet.flush()
+  turn.end()
   assert.not(buffers.isReferredTo(region))
   assert.is(deadlines.size, 0)
 })
@@ -196,14 +198,14 @@ test('an outlet is full when as much as the high-water mark waits, and not befor
 })
 
 test('a peer that takes nothing is told of when its deadline passes; one that takes something has it renewed', async () => {
-  const { socket, outlet, told, deadlines } = open()
+  const { socket, outlet, told, deadlines, turn } = open()
   assert.is(outlet.deadline, NEVER)
   socket.open = false
   const piece = Buffer.alloc(SHARED)
   for (let n = 0; n < 3; n++) outlet.octets(piece, 0, piece.length)
   assert.is.not(outlet.deadline, NEVER)
   outlet.text('more') // no sign of life
-  outlet.flush()
+  turn.end()
 
   const taking = socket.takeAll()
   socket.open = false
@@ -230,53 +232,68 @@ test('an outlet that was full when it ended has no deadline once everything has 
 })
 
 test('when the first write of an exchange is refused, all of the exchange is known to be unsent', () => {
-  const { socket, outlet, counts } = open()
+  const { socket, outlet, counts, turn } = open()
   outlet.text('first')
-  outlet.flush()
+  turn.end()
   outlet.mark()
   socket.die()
   outlet.text('HEAD ')
   outlet.octets(Buffer.from('\xe9 small '), 0, 9)
   outlet.octets(Buffer.alloc(5000, 'x'), 0, 5000)
   outlet.text(' trailer')
-  outlet.flush()
+  turn.end()
   assert.ok(outlet.broken)
   assert.is(outlet.unsent, `HEAD ${Buffer.from('\xe9 small ').toString('latin1')}${'x'.repeat(5000)} trailer`)
   assert.is(counts.octetsSent, 5, 'nothing of it was sent')
 })
 
 test('when a later write of an exchange is refused, nothing is known to be unsent', () => {
-  const { socket, outlet } = open()
+  const { socket, outlet, turn } = open()
   outlet.mark()
   outlet.text('HEAD')
-  outlet.flush()
+  turn.end()
   socket.die()
   outlet.text('body')
-  outlet.flush()
+  turn.end()
   assert.ok(outlet.broken)
   assert.is(outlet.unsent, undefined)
 })
 
 test('an exchange that begins on a connection already broken is unsent as a whole', () => {
-  const { socket, outlet } = open()
+  const { socket, outlet, turn } = open()
   socket.destroy()
   outlet.mark()
   outlet.text('HEAD')
-  outlet.flush()
+  turn.end()
   assert.is(outlet.unsent, 'HEAD')
 })
 
+test('an exchange can be answered from the turn on that comes after its first octets have left', () => {
+  const { outlet, turn } = open()
+  outlet.text('first')
+  turn.end()
+  outlet.mark()
+  assert.not(outlet.answerable)
+  outlet.text('HEAD')
+  outlet.octets(Buffer.alloc(5000, 'x'), 0, 5000)
+  assert.ok(outlet.begun, 'what is large leaves at once')
+  assert.not(outlet.answerable)
+  turn.end()
+  assert.ok(outlet.answerable)
+})
+
 test('resetting drops what waits, except for the moment when everything has gone but FIN', () => {
-  const { socket, outlet } = open()
+  const { socket, outlet, turn } = open()
   socket.open = false
   outlet.text('waits')
-  outlet.flush()
+  turn.end()
   outlet.reset()
   assert.equal(socket.calls, ['reset'])
 
   const other = open()
   other.socket._final = () => undefined // libuv is about to shut it down
   other.outlet.end()
+  other.turn.end()
   other.outlet.reset()
   assert.equal(other.socket.calls, [])
   assert.ok(other.socket.destroyed)

@@ -6,6 +6,7 @@ import { createHeadParser } from '../../src/http/parser.ts'
 import { Buffers } from '../../src/net/buffers.ts'
 import { Deadlines } from '../../src/net/deadlines.ts'
 import { Pool, type Waiter } from '../../src/net/pool.ts'
+import { Turn } from '../../src/net/turn.ts'
 import type { Upstream, UpstreamExchange } from '../../src/net/upstream.ts'
 import { noFault } from '../support/faults.ts'
 import { eventually, ok, RawUpstream } from '../support/wire.ts'
@@ -30,7 +31,6 @@ const EXCHANGE: UpstreamExchange = {
   onResponseBody: () => undefined,
   onResponseTrailers: () => undefined,
   onResponseEnd: () => undefined,
-  onResponseFlush: () => undefined,
   onUpstreamDrain: () => undefined,
   onUpstreamFailed: () => undefined,
 }
@@ -72,6 +72,7 @@ function openPool(poolSize: number, poolQueue: number, port = upstream.port): Po
     readPath: 'shared' as const,
     limits: LIMITS,
     onFault: noFault,
+    turn: new Turn(),
   }
   pool = new Pool(
     { host: '127.0.0.1', port, authority: `127.0.0.1:${port}` },

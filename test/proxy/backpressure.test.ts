@@ -190,7 +190,7 @@ for (const readPath of READ_PATHS) {
   })
 
   test('a client whose upstream does not read for longer than SIGNET_BODY_TIMEOUT is not blamed for it', async () => {
-    const stand = await start({ SIGNET_BODY_TIMEOUT: '200' })
+    const stand = await start({ SIGNET_BODY_TIMEOUT: '500' })
     const body = new Pattern('patient')
     const client = await stand.client()
     client.send(`POST / HTTP/1.1\r\n${HOST}Content-Length: ${SIZE}\r\n\r\n`)
@@ -198,7 +198,7 @@ for (const readPath of READ_PATHS) {
     await upstream.head()
     upstream.socket.pause()
     const poured = pour(client, body, SIZE)
-    await later(700)
+    await later(1200)
     upstream.socket.resume()
     await checked(upstream, body, SIZE)
     await poured
@@ -207,7 +207,7 @@ for (const readPath of READ_PATHS) {
   })
 
   test('an upstream that does not stop has a client that reads slowly wait no longer than its own deadlines', async () => {
-    const stand = await start({ SIGNET_STREAM_TIMEOUT: '200', SIGNET_KEEP_ALIVE_TIMEOUT: '200' })
+    const stand = await start({ SIGNET_STREAM_TIMEOUT: '500', SIGNET_KEEP_ALIVE_TIMEOUT: '500' })
     const body = new Pattern('slow reader')
     const client = await stand.client()
     client.send(GET)
@@ -216,7 +216,7 @@ for (const readPath of READ_PATHS) {
     client.socket.pause()
     upstream.send(`HTTP/1.1 200 OK\r\nContent-Length: ${SIZE}\r\n\r\n`)
     const poured = pour(upstream, body, SIZE)
-    await later(700)
+    await later(1200)
     client.socket.resume()
     await client.head()
     await checked(client, body, SIZE)

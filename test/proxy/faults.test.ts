@@ -16,6 +16,7 @@ import { Buffers } from '../../src/net/buffers.ts'
 import { Deadlines } from '../../src/net/deadlines.ts'
 import { Listener } from '../../src/net/listener.ts'
 import { Pool, type Waiter } from '../../src/net/pool.ts'
+import { Turn } from '../../src/net/turn.ts'
 import { KEY } from '../support/proxy.ts'
 import { eventually, ok, RawUpstream, Wire, within } from '../support/wire.ts'
 
@@ -95,7 +96,7 @@ class Stand {
     const deadlines = this.#deadlines
     const counts = { octetsReceived: 0, octetsSent: 0 }
     const onFault = (thrown: unknown) => this.faults.push(thrown)
-    const shared = { parser, rules, buffers, deadlines, counts, limits: LIMITS, onFault }
+    const shared = { parser, rules, buffers, deadlines, counts, limits: LIMITS, onFault, turn: new Turn() }
     this.#pool = new FaultyPool(saboteur, origin, {
       upstream: { ...shared, readPath: 'shared' },
       deadlines,

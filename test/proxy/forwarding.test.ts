@@ -24,7 +24,6 @@ const ODD_LINES = [
   'Cookie: a=b; c="d"',
   'Authorization: Basic Zm9v',
   'Cache-Control: no-cache',
-  'Expect: 200-ok',
   'Via: 1.0 fred, 1.1 p.example.com (Apache/1.1)',
 ]
   .map((line) => `${line}\r\n`)

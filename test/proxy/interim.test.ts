@@ -30,7 +30,7 @@ for (const readPath of READ_PATHS) {
     assert.is((await client.message()).body.toString(), 'done')
   })
 
-  test('a final answer in place of 100 is relayed, and the body too, should the client send it all the same', async () => {
+  test('a final answer in place of 100 is relayed, and a body that the client sends all the same is dropped', async () => {
     const stand = await start()
     const client = await stand.client()
     client.send(EXPECTING)
@@ -38,9 +38,9 @@ for (const readPath of READ_PATHS) {
     await upstream.head()
     upstream.send('HTTP/1.1 417 No\r\nContent-Length: 0\r\n\r\n')
     assert.match((await client.message()).head, /^HTTP\/1\.1 417 /)
+    assert.is((await upstream.rest()).octets, '')
     client.send(`hello${GET}`)
-    assert.is((await upstream.take(5)).toString(), 'hello')
-    assert.match(await upstream.head(), /^GET /)
+    assert.match(await (await stand.upstream.accept()).head(), /^GET /)
   })
 
   test('a client that gives up its body after a final answer in place of 100 ends both connections', async () => {

@@ -231,7 +231,7 @@ for (const readPath of READ_PATHS) {
 
   // ── a response that comes before its request is complete ────────────────────────────────────────────────────
 
-  test('an early response: the rest of the request still arrives, and both connections go on', async () => {
+  test('an early response: the rest of the request is dropped, and the client goes on, on another connection', async () => {
     const stand = await start()
     const client = await stand.client()
     client.send(`POST / HTTP/1.1\r\n${H}Content-Length: 10\r\n\r\nhello`)
@@ -241,12 +241,12 @@ for (const readPath of READ_PATHS) {
     const response = await client.message()
     assert.is(response.body.toString(), 'early')
     assert.equal(valuesOf(response.head, 'connection'), [])
+    assert.is((await upstream.rest()).octets, '')
     client.send(`world${GET}`)
-    assert.is(await upstream.until('world'), 'world')
-    assert.ok((await upstream.head()).startsWith('GET / '))
-    upstream.send(ok('next'))
+    const second = await stand.upstream.accept()
+    assert.ok((await second.head()).startsWith('GET / '), 'the rest of the body is no request')
+    second.send(ok('next'))
     assert.is((await client.message()).body.toString(), 'next')
-    assert.is(stand.upstream.wires.length, 1)
   })
 
   test('an early response whose connection ends: the rest of the request is dropped, and the client goes on', async () => {
@@ -290,9 +290,9 @@ for (const readPath of READ_PATHS) {
     await upstream.until('world\r\n')
     upstream.send('0\r\n\r\n')
     await client.until('0\r\n\r\n')
+    assert.is((await upstream.rest()).octets, '')
     client.send(`0\r\n\r\n${GET}`)
-    assert.is(await upstream.until('0\r\n\r\n'), '0\r\n\r\n')
-    assert.ok((await upstream.head()).startsWith('GET / '))
+    assert.ok((await (await stand.upstream.accept()).head()).startsWith('GET / '))
   })
 
   // ── half-closed connections ─────────────────────────────────────────────────────────────────────────────────
@@ -421,7 +421,10 @@ for (const readPath of READ_PATHS) {
       const octets = `HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(size)}`
       await new Promise((resolve) => upstream.socket.write(octets, resolve))
       upstream.reset()
-      assert.is((await client.rest()).ending, 'reset')
+      // Known in the turn that brought its head, nothing of it has left, and it is answered instead.
+      await client.until(' ')
+      if (!client.pending.toString('latin1').startsWith('502'))
+        assert.is((await client.rest()).ending, 'reset')
       assert.is((await stand.exchanges(1))[0]?.failure, 'ERR_RESPONSE_CUT_SHORT')
     })
   }

@@ -2,10 +2,11 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { valuesOf } from '../support/heads.ts'
 import { later } from '../support/flow.ts'
 import { READ_PATHS, type Stand } from '../support/proxy.ts'
 import { standsOf } from '../support/stands.ts'
-import { ok, type Wire } from '../support/wire.ts'
+import { ok, Wire } from '../support/wire.ts'
 
 const HOST = 'Host: a.test\r\n'
 const GET = `GET /first HTTP/1.1\r\n${HOST}\r\n`
@@ -17,11 +18,22 @@ interface Reused {
   readonly upstream: Wire
 }
 
+/** How many tokens signet has made. */
+async function minted({ port }: Stand): Promise<number> {
+  const wire = await Wire.connect(port)
+  wire.send('GET /status HTTP/1.1\r\nHost: a.test\r\nAccept: application/json\r\n\r\n')
+  const { body } = await wire.message()
+  wire.destroy()
+  return (JSON.parse(body.toString()) as { tokens: { minted: number } }).tokens.minted
+}
+
 /** How an upstream connection dies. */
 const DEATHS = {
   FIN: (wire: Wire) => wire.end(),
   RST: (wire: Wire) => wire.reset(),
 }
+
+const withoutToken = (head: string) => head.replace(/x-my-jwt: .*\r\n/, '')
 
 for (const readPath of READ_PATHS) {
   const test = suite(`proxy/retry (${readPath})`)
@@ -46,12 +58,19 @@ for (const readPath of READ_PATHS) {
         const head = await upstream.head()
         die(upstream)
         const next = await stand.upstream.accept()
-        assert.is(await next.head(), head, 'the same request, with the same token')
+        const again = await next.head()
+        assert.is.not(
+          valuesOf(again, 'x-my-jwt')[0],
+          valuesOf(head, 'x-my-jwt')[0],
+          'each token is sent once',
+        )
+        assert.is(withoutToken(again), withoutToken(head), 'otherwise it is the same request')
         next.send(method === 'HEAD' ? 'HTTP/1.1 200 OK\r\n\r\n' : ok('second'))
         assert.match(await client.head(), /^HTTP\/1\.1 200 /)
         const [, line] = await stand.exchanges(2)
         assert.is(line?.retried, true)
         assert.is(stand.upstream.wires.length, 2)
+        assert.is(await minted(stand), 3)
       })
     }
 
@@ -179,11 +198,33 @@ for (const readPath of READ_PATHS) {
       const { head, body } = await next.message()
       assert.match(head, /^POST \/x /)
       assert.is(body.toString(), request.slice(request.indexOf('\r\n\r\n') + 4))
+      assert.is(await minted(stand), 2, 'as it was: its token had been sent to nobody')
       next.send(ok('done'))
       assert.is((await client.message()).body.toString(), 'done')
       client.send(GET)
       await next.head()
       assert.is(stand.upstream.wires.length, 2)
+    })
+  }
+
+  for (const [what, request] of Object.entries(UNSENT)) {
+    const isLarge = request.length > 4096
+    const fate = isLarge ? '502, since some of it had left' : 'it is sent on a new connection, whole and once'
+    test(`${what} together with octets that nobody asked for is not answered by them: ${fate}`, async () => {
+      const { stand, client, upstream } = await reuse()
+      client.send(request) // read first, as above, and the octets in the same turn
+      upstream.send(ok('evil'))
+      if (isLarge) {
+        assert.match((await client.message()).head, /^HTTP\/1\.1 502 /)
+        assert.is(stand.upstream.wires.length, 1)
+        return
+      }
+      const next = await stand.upstream.accept()
+      assert.is((await next.message()).body.toString(), request.slice(request.indexOf('\r\n\r\n') + 4))
+      assert.is(await minted(stand), 2)
+      next.send(ok('done'))
+      assert.is((await client.message()).body.toString(), 'done')
+      assert.is(upstream.pending.toString(), '', 'nothing of it was sent there')
     })
   }
 

@@ -218,6 +218,14 @@ for (const readPath of READ_PATHS) {
     assert.is((await client.rest()).octets, '')
   })
 
+  for (const fault of ['SIGABRT', 'SIGBUS'] as const) {
+    test(`${fault} ends the process by itself: what is broken must not try to go on`, async () => {
+      const { signet } = await start()
+      signet.signal(fault)
+      assert.equal(await signet.exited(), { code: null, signal: fault })
+    })
+  }
+
   test('exchanges that waited for an upstream connection are answered before the end', async () => {
     const running = await start({ SIGNET_POOL_SIZE: '1' })
     const first = await hanging(running)

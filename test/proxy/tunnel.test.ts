@@ -254,11 +254,21 @@ for (const readPath of READ_PATHS) {
     test(`${JSON.stringify(fields)} is no offer to pass on: the request goes on without it`, async () => {
       const stand = await start()
       const client = await stand.client()
-      client.send(`POST / HTTP/1.1\r\n${HOST}${fields}\r\n${fields.includes('Length') ? 'hi' : ''}`)
+      client.send(`GET / HTTP/1.1\r\n${HOST}${fields}\r\n${fields.includes('Length') ? 'hi' : ''}`)
       const upstream = await stand.upstream.accept()
       assert.not.match((await upstream.message()).head, /upgrade|http2-settings|h2c/i)
       upstream.send(ok('plain'))
       assert.is((await client.message()).body.toString(), 'plain')
+    })
+  }
+
+  for (const method of ['POST', 'HEAD', 'OPTIONS']) {
+    test(`${method} asks for no WebSocket, which begins with GET (RFC 6455 §4.1)`, async () => {
+      const stand = await start()
+      const client = await stand.client()
+      client.send(`${method} / HTTP/1.1\r\n${HOST}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+      const upstream = await stand.upstream.accept()
+      assert.not.match((await upstream.message()).head, /upgrade/i)
     })
   }
 

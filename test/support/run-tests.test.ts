@@ -57,6 +57,15 @@ test('the summary is one line without skipped tests when there are none', async 
   assert.is(summaryOf(outcomes), '1 passed, 0 failed')
 })
 
+test('a file whose tests all passed can still say aloud what it could not try; the rest is not printed', async () => {
+  const { printed, of } = await run({
+    meek: `${ONE}console.error('! only half of it')\nconsole.log('chatter! ')\ntest.run()`,
+  })
+  assert.equal([of('meek').passed, of('meek').failed], [1, 0])
+  assert.match(printed, /^ +! only half of it$/m)
+  assert.not.match(printed, 'chatter')
+})
+
 const WRONG: [what: string, text: string, problem: RegExp][] = [
   ['was not compiled', '', /not compiled/],
   ['throws while it loads', `${ONE}throw new Error('broken')`, /ended with exit code 1/],

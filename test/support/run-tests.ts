@@ -173,8 +173,15 @@ function conclude(
   const problem = found ?? problemWith(totals)
   const failed = total - passed
   const wrong = failed > 0 || problem !== undefined
-  const report = wrong ? `${indent(readable(all))}${problem === undefined ? '' : `\n    ${problem}\n`}\n` : ''
+  const report = wrong
+    ? `${indent(readable(all))}${problem === undefined ? '' : `\n    ${problem}\n`}\n`
+    : warningsIn(all)
   return { file, passed, failed: failed + (problem === undefined ? 0 : 1), skipped, ms, problem, report }
+}
+
+/** What a file says of itself though all its tests passed: lines that begin with `! `. */
+function warningsIn(all: string): string {
+  return (plain(all).match(/^! .*\n/gm) ?? []).map((line) => `       ${line}`).join('')
 }
 
 type Totals = { readonly total: number; readonly passed: number; readonly skipped: number }
