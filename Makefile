@@ -5,7 +5,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: build tests install run call test check lint format bench settings clean help node
+.PHONY: build tests install run call test check lint format bench bench-peers bench-check bench-chart settings clean help node
 
 BIN := node_modules/.bin
 INSTALLED := node_modules/.package-lock.json
@@ -32,8 +32,17 @@ lint: $(INSTALLED) ## look for mistakes that the compiler lets pass
 format: $(INSTALLED) ## format the sources
 	@$(BIN)/biome format --write
 
-bench: build tests ## measure signet against its peers; the table goes to bench/RESULTS.md as well
+bench: build tests ## measure what signet and its parts cost, in 3 minutes; the tables go to bench/RESULTS.md as well
 	@node build/bench/run.js $(ARGS)
+
+bench-peers: build tests ## compare signet with HAProxy, nginx and others, in 15 minutes: make bench-peers [ARGS=--quick]
+	@node build/bench/versus/run.js $(ARGS)
+
+bench-check: build tests ## compare what signet costs with bench/budget.json, in a minute: make bench-check [ARGS='--only micro']
+	@node build/bench/check.js $(ARGS)
+
+bench-chart: tests ## draw docs/bench.svg anew from bench/results.json
+	@node build/bench/versus/chart.js
 
 settings: tests ## bring the settings in README.md up to date
 	@node build/scripts/settings.js --write
@@ -42,7 +51,7 @@ clean: ## remove what was built, but not what was installed
 	@rm -rf dist build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 # ---- files
 

@@ -1,7 +1,7 @@
 // The table of bench/run.ts: from what the rounds of each contestant came to, to rows that can be compared.
 
 import { type Contestant, REFERENCE } from './contestants.ts'
-import type { LoadResult } from './endpoints/load.ts'
+import type { LoadResult } from './support/load.ts'
 import type { Running } from './support/children.ts'
 import { figure, medianOf, spread, table } from './support/figures.ts'
 import { type CpuTime, residentMemory } from './support/proc.ts'

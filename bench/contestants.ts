@@ -1,7 +1,6 @@
 // Who is measured, as a table: what it is called, how it is started, what it needs. Each does the same job: pass the
 // request on, with a fresh HS512 token in x-my-jwt, and the response back. Two rows say what part of it is not theirs.
 
-import { existsSync, readFileSync } from 'node:fs'
 import type { Command } from './support/children.ts'
 import { inRoot, signetMain } from './support/paths.ts'
 
@@ -16,7 +15,9 @@ export interface Contestant {
   readonly command?: Start
 }
 
-type Start = (upstream: string, secret: string) => Omit<Command, 'name' | 'side'>
+/** How a contestant is started in front of `upstream`; the secret is in hex. */
+export type Start = (upstream: string, secret: string) => How
+export type How = Omit<Command, 'name' | 'side'>
 
 /** The row that every other is compared with. */
 export const REFERENCE = 'signet'
@@ -24,32 +25,32 @@ export const REFERENCE = 'signet'
 // biome-ignore format: a table
 export const CONTESTANTS: readonly Contestant[] = [
   { name: 'upstream alone', signs: false },
-  { name: 'bare relay, no token', signs: false, command: peer('bare-relay') },
+  { name: 'bare relay, no token', signs: false, command: nodePeer('bare-relay') },
   { name: REFERENCE, signs: true, command: signet('off') },
   { name: 'signet, access log', signs: true, command: signet('on') },
-  { name: 'httpxy', signs: true, peer: 'httpxy', command: peer('httpxy') },
-  { name: 'fast-proxy', signs: true, peer: 'fast-proxy', command: peer('fast-proxy') },
-  { name: '@fastify/http-proxy', signs: true, peer: '@fastify/http-proxy', command: peer('fastify-http-proxy') },
+  { name: 'httpxy', signs: true, peer: 'httpxy', command: nodePeer('httpxy') },
+  { name: 'fast-proxy', signs: true, peer: 'fast-proxy', command: nodePeer('fast-proxy') },
+  { name: '@fastify/http-proxy', signs: true, peer: '@fastify/http-proxy', command: nodePeer('fastify-http-proxy') },
 ]
 
 /** signet as it is shipped. Its log, when it writes one, goes to /dev/null. */
-export function signet(accessLog: 'on' | 'off'): Start {
+export function signet(accessLog: 'on' | 'off', more: Readonly<Record<string, string>> = {}): Start {
   return (upstream, secret) => ({
     argv: [signetMain()],
-    env: { HTTP_PORT: '0', SIGNET_UPSTREAM: upstream, SIGNET_SECRET: secret, SIGNET_ACCESS_LOG: accessLog },
+    env: {
+      HTTP_PORT: '0',
+      SIGNET_UPSTREAM: upstream,
+      SIGNET_SECRET: secret,
+      SIGNET_ACCESS_LOG: accessLog,
+      ...more,
+    },
   })
 }
 
-function peer(file: string): Start {
+/** A program of bench/peers. */
+export function nodePeer(file: string): Start {
   return (upstream, secret) => ({
     argv: [inRoot('bench', 'peers', `${file}.mjs`)],
     env: { BENCH_UPSTREAM: upstream, BENCH_SECRET: secret },
   })
-}
-
-/** The version of a package in bench/node_modules, or undefined when it is not there. */
-export function installedVersion(name: string): string | undefined {
-  const file = inRoot('bench', 'node_modules', name, 'package.json')
-  if (!existsSync(file)) return undefined
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }

@@ -1,16 +1,17 @@
 // What idle keep-alive connections cost: `node build/bench/idle.js`. Resident memory of signet per client connection,
 // with 5,000 of them that have made one request each.
 
-import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signet } from './contestants.ts'
+import { SMALL_POST } from './endpoints/requests.ts'
 import { Children } from './support/children.ts'
 import { figure } from './support/figures.ts'
+import { openFilesFor, openIdleClients } from './support/idle-clients.ts'
+import { runLoad } from './support/load.ts'
 import { program } from './support/paths.ts'
 import { residentMemory } from './support/proc.ts'
 
 const CONNECTIONS = 5000
-const OPEN_FILES = CONNECTIONS + 1000
 /** s of load at first, so that what it costs to be compiled is not counted to the connections */
 const WARM_UP = 3
 /** ms until memory is looked at, for the collector to be done */
@@ -26,22 +27,15 @@ try {
   const proxy = await children.startServer({
     name: 'signet',
     side: 'proxy',
-    openFiles: OPEN_FILES,
+    openFiles: openFilesFor(CONNECTIONS),
     ...signet('off')(`http://127.0.0.1:${upstream.port}`, 'ab'.repeat(64)),
   })
-  const load = [program('endpoints/load'), String(proxy.port), '32', String(WARM_UP)]
-  await children.run({ name: 'the load', argv: load, side: 'load' })
+  const { port } = proxy
+  await runLoad(children, 'autocannon', { port, connections: 32, seconds: WARM_UP, request: SMALL_POST })
   await sleep(SETTLE)
   const before = residentMemory(proxy.pid) ?? Number.NaN
 
-  const argv = [program('endpoints/idle-clients'), String(proxy.port), String(CONNECTIONS)]
-  const clients = children.spawn({ name: 'the clients', argv, side: 'load', openFiles: OPEN_FILES }, [
-    'ignore',
-    'pipe',
-    'inherit',
-  ])
-  const [line] = await Promise.race([once(clients.stdout!, 'data'), once(clients, 'close')])
-  if (!Buffer.isBuffer(line)) throw new Error('the connections could not be opened')
+  await openIdleClients(children, port, CONNECTIONS)
   await sleep(SETTLE)
   const each = ((residentMemory(proxy.pid) ?? Number.NaN) - before) / CONNECTIONS
   console.log(

@@ -1,27 +1,10 @@
 // What a log line of an exchange costs: spelled out, against pino writing the same members. Prints ns per line.
 
 import { openSync } from 'node:fs'
-import type { ExchangeRecord } from '../src/exchange.ts'
 import { exchangeFields, exchangeLine, openLog } from '../src/log.ts'
+import { RECORD } from './support/exchange-record.ts'
 
 const ROUNDS = 200_000
-const record: ExchangeRecord = {
-  id: '05cbdbf9-2s',
-  client: '127.0.0.1',
-  method: 'POST',
-  path: '/protected',
-  status: 200,
-  failure: undefined,
-  octetsIn: 175,
-  octetsOut: 1202,
-  duration: 1.2345678,
-  upstreamDuration: 0.98765432,
-  upstream: '127.0.0.1:3000',
-  reused: true,
-  retried: false,
-  jti: '32d7d266-ebdb-473e-8efa-9af32bb818be',
-}
-
 const log = openLog({ level: 'info', pretty: false, fd: openSync('/dev/null', 'w') })
 let length = 0
 
@@ -40,9 +23,9 @@ async function measure(name: string, step: () => void): Promise<void> {
 }
 
 await measure('the line alone', () => {
-  length += exchangeLine(record, 'username', 1795355978258).length
+  length += exchangeLine(RECORD, 'username', 1795355978258).length
 })
-await measure('spelled out and written', () => log.exchange(record, 'username'))
-await measure('pino, same members', () => log.logger.info(exchangeFields(record, 'username')))
+await measure('spelled out and written', () => log.exchange(RECORD, 'username'))
+await measure('pino, same members', () => log.logger.info(exchangeFields(RECORD, 'username')))
 if (length === 0) throw new Error('nothing was measured')
 await log.close()

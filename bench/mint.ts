@@ -4,17 +4,13 @@
 import { createHmac, createSecretKey, hash, randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { claimsOf } from '../src/jwt/claims.ts'
-import { DEMO_SECRET, readHmacKey } from '../src/jwt/keys.ts'
-import { createMinter } from '../src/jwt/mint.ts'
+import { hashTwice, inner, key, mint, outer, USER } from './support/token-steps.ts'
 
 const ROUNDS = 7
 const NS_PER_ROUND = 200e6
 
-const key = readHmacKey(DEMO_SECRET, 'hex')
-const facts = { user: 'username' }
+const facts = { user: USER }
 const head = Buffer.alloc(2048)
-
-const mint = createMinter({ key, user: facts.user, now: Date.now, nextId: randomUUID })
 const others = Array.from({ length: 1000 }, (_, id) => ({ user: `user-${id}` }))
 let next = 0
 
@@ -40,14 +36,7 @@ function base64url(text: string): string {
 }
 
 // The parts, to see where the time goes and why each is done as it is.
-const inner = Buffer.alloc(128 + 188, 'inner')
-const outer = Buffer.alloc(128 + 64, 'outer')
 const id = randomUUID()
-
-function hashTwiceByString(): string {
-  outer.write(hash('sha512', inner, 'binary'), 128, 'latin1')
-  return hash('sha512', outer, 'base64url')
-}
 
 function hashTwiceByBuffer(): string {
   outer.set(hash('sha512', inner, 'buffer'), 128)
@@ -84,7 +73,7 @@ const TOKENS: Contestants = [
 ]
 
 const PARTS: Contestants = [
-  ['two digests, the inner one as a string', hashTwiceByString],
+  ['two digests, the inner one as a string', hashTwice],
   ['two digests, the inner one as a Buffer', hashTwiceByBuffer],
   ['createHmac alone', () => createHmac('sha512', key.secret).update(inner).digest('base64url')],
   ['randomUUID', randomUUID],

@@ -1,13 +1,13 @@
 // What large bodies cost: `node build/bench/relay.js`. CPU seconds of signet per GiB, down with Content-Length, down
 // chunked, and up, all of it through one client connection; and how much its memory grew meanwhile.
 
-import { once } from 'node:events'
 import { signet } from './contestants.ts'
-import type { Transfer, TransferDone, TransferKind } from './endpoints/transfer.ts'
+import type { TransferDone, TransferKind } from './endpoints/transfer.ts'
 import { Children } from './support/children.ts'
 import { figure, median, spread, table } from './support/figures.ts'
 import { program } from './support/paths.ts'
 import { type CpuTime, cpuBetween, cpuTime, residentMemory } from './support/proc.ts'
+import { TransferClient } from './support/transfers.ts'
 
 const MEBIBYTE = 1024 ** 2
 const GIBIBYTE = 1024 ** 3
@@ -15,6 +15,8 @@ const KINDS: readonly TransferKind[] = ['down', 'down, chunked', 'up']
 const ROUNDS = 3
 /** ms between two looks at the memory */
 const LOOK_EVERY = 50
+/** ms for one transfer */
+const DEADLINE = 60_000
 
 /** One GiB of one kind. */
 interface Round extends TransferDone {
@@ -33,23 +35,8 @@ try {
     side: 'proxy',
     ...signet('off')(`http://127.0.0.1:${upstream.port}`, 'ab'.repeat(64)),
   })
-  const client = children.spawn({ name: 'the client', argv: [program('endpoints/transfer')], side: 'load' }, [
-    'ignore',
-    'ignore',
-    'inherit',
-    'ipc',
-  ])
-  const ended = once(client, 'close')
-
-  /** Has the client do one transfer. @throws when it ends instead */
-  async function transfer(kind: TransferKind, octets: number): Promise<TransferDone> {
-    client.send({ port: proxy.port, kind, octets } satisfies Transfer)
-    const [answer] = await Promise.race([once(client, 'message'), ended])
-    if (typeof answer !== 'object' || answer === null) throw new Error('the client ended within a transfer')
-    return answer as TransferDone
-  }
-
-  for (const kind of KINDS) await transfer(kind, MEBIBYTE)
+  const client = new TransferClient(children, proxy.port)
+  for (const kind of KINDS) await client.transfer(kind, MEBIBYTE, DEADLINE)
   const before = residentMemory(proxy.pid) ?? Number.NaN
   let most = before
   const looking = setInterval(() => {
@@ -59,7 +46,7 @@ try {
   for (let round = 0; round < ROUNDS; round++) {
     for (const kind of KINDS) {
       const from = cpuTime(proxy.pid)
-      const done = await transfer(kind, GIBIBYTE)
+      const done = await client.transfer(kind, GIBIBYTE, DEADLINE)
       rounds.get(kind)!.push({ ...done, cpu: cpuBetween(from, cpuTime(proxy.pid)) })
     }
   }

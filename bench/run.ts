@@ -1,16 +1,17 @@
 // `make bench`: signet against its upstream alone and against other Node proxies that do the same job, then the
 // micro-benches. Prints a table as it would stand in bench/RESULTS.md, and writes it there. Under three minutes.
 
-import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { comparison, type Entry, total } from './comparison.ts'
-import { CONTESTANTS, type Contestant, installedVersion, REFERENCE } from './contestants.ts'
-import type { LoadResult } from './endpoints/load.ts'
+import { CONTESTANTS, type Contestant, REFERENCE } from './contestants.ts'
+import { SMALL_POST } from './endpoints/requests.ts'
 import { checkTokens } from './support/check.ts'
 import { Children } from './support/children.ts'
 import { figure } from './support/figures.ts'
-import { inRoot, program } from './support/paths.ts'
+import { runLoad } from './support/load.ts'
+import { installedVersion, installPeers } from './support/node-peers.ts'
+import { program } from './support/paths.ts'
 import { cpuBetween, cpuTime } from './support/proc.ts'
 import { Progress } from './support/progress.ts'
 import { describeMachine, writeSection } from './support/results.ts'
@@ -44,7 +45,7 @@ const microBenches = values['no-micro'] || wanted !== undefined ? [] : MICRO_BEN
 const children = new Children()
 const secret = randomBytes(64).toString('hex')
 
-installPeers()
+installPeers(CONTESTANTS.flatMap(({ peer }) => peer ?? []))
 const contestants = CONTESTANTS.filter(isThere)
 const progress = new Progress(contestants.length * (rounds + 1) + microBenches.length)
 try {
@@ -63,17 +64,6 @@ try {
 }
 
 // ── before the measurement ────────────────────────────────────────────────────────────────────────────────────
-
-/** The peers are no dependencies of signet: they are fetched for the first run. */
-function installPeers(): void {
-  if (CONTESTANTS.every(({ peer }) => peer === undefined || installedVersion(peer) !== undefined)) return
-  console.error('installing the proxies to compare with: npm ci in bench/')
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: inRoot('bench'),
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  if (status !== 0) console.error('npm ci did not succeed')
-}
 
 function isThere({ name, peer }: Contestant): boolean {
   if (wanted !== undefined && !wanted.includes(name) && name !== REFERENCE) return false
@@ -109,9 +99,14 @@ async function startAll(): Promise<Entry[]> {
 
 async function measure({ contestant, server, rounds }: Entry, step: string, duration: number): Promise<void> {
   progress.begin(step)
-  const argv = [program('endpoints/load'), String(server.port), values.connections, String(duration)]
+  const spec = {
+    port: server.port,
+    connections: Number(values.connections),
+    seconds: duration,
+    request: SMALL_POST,
+  }
   const before = cpuTime(server.pid)
-  const load = JSON.parse(await children.run({ name: 'the load', argv, side: 'load' })) as LoadResult
+  const load = await runLoad(children, 'autocannon', spec)
   const used = cpuBetween(before, cpuTime(server.pid))
   const isProxy = contestant.command !== undefined && used !== undefined
   const cpu = isProxy ? { user: used.user / load.requests, system: used.system / load.requests } : undefined
@@ -146,5 +141,5 @@ function report(compared: string, micro: readonly string[]): void {
   const blocks = micro.map((text, at) => `### bench/${MICRO_BENCHES[at]}\n\n\`\`\`\n${text}\n\`\`\``)
   const section = [machine, workload, compared, ...blocks].join('\n\n')
   process.stdout.write(`\n${section}\n`)
-  if (microBenches.length > 0) process.stderr.write(`\nwritten to ${writeSection(section)}\n`)
+  if (microBenches.length > 0) process.stderr.write(`\nwritten to ${writeSection('bench', section)}\n`)
 }

@@ -4,7 +4,7 @@ declare module 'autocannon' {
     readonly url: string
     readonly method: string
     readonly headers: Readonly<Record<string, string>>
-    readonly body: string
+    readonly body?: string
     readonly expectBody: string
     readonly connections: number
     /** s */

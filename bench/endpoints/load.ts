@@ -1,31 +1,20 @@
-// The load of one measurement, in a process of its own: autocannon, small POSTs over keep-alive connections.
-// In: port, connections, seconds. Out: one line of JSON. Latencies in µs: autocannon's own have whole ms only.
+// The load of one measurement, in a process of its own: autocannon, over keep-alive connections unless the request asks
+// for another. In: a LoadSpec as JSON. Out: one line of JSON. Latencies in µs: autocannon's own have whole ms only.
 
 import autocannon from 'autocannon'
+import type { LoadResult, LoadSpec } from '../support/load.ts'
 
-/** What one run came to. */
-export interface LoadResult {
-  readonly requests: number
-  readonly perSecond: number
-  /** µs */
-  readonly p50: number
-  /** µs */
-  readonly p99: number
-  /** errors, timeouts, answers that were not 2xx, and wrong bodies */
-  readonly failed: number
-}
-
-const [port, connections, seconds] = process.argv.slice(2).map(Number) as [number, number, number]
+const { port, connections, seconds, request } = JSON.parse(process.argv[2]!) as LoadSpec
 const durations: number[] = []
 let first = 0
 let last = 0
 
 const run = autocannon({
-  url: `http://127.0.0.1:${port}/protected`,
-  method: 'POST',
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify({ hello: 'world', list: [1, 2, 3] }),
-  expectBody: JSON.stringify({ id: 42, name: 'signet', ok: true }),
+  url: `http://127.0.0.1:${port}${request.target}`,
+  method: request.method,
+  headers: request.fields,
+  ...(request.body === '' ? {} : { body: request.body }),
+  expectBody: request.answer,
   connections,
   duration: seconds,
   sampleInt: 100,

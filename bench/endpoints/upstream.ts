@@ -1,13 +1,13 @@
 // The upstream of every bench, in a process of its own: raw sockets, keep-alive, pipelining, any framing.
-// POST /anything answers a small JSON; /check the token that arrived; /up how many octets did; /down?octets=N sends N,
-// chunked with &chunked.
+// POST /anything answers a small JSON; /ten-kib 10 KiB; /check the token that arrived; /up how many octets did;
+// /down?octets=N sends N, chunked with &chunked.
 
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { BodyReader } from '../../src/http/body-reader.ts'
 import { HeadReader } from '../../src/http/head-reader.ts'
+import { SMALL_ANSWER, TEN_KIB_ANSWER } from './requests.ts'
 
 const MAX_HEAD = 64 * 1024
-const SMALL = JSON.stringify({ id: 42, name: 'signet', ok: true })
 const FILLER = Buffer.alloc(1024 * 1024, 'x')
 /** What one chunk of a chunked response carries: about what servers write at once. */
 const CHUNK = 64 * 1024
@@ -20,10 +20,12 @@ const CHUNKS = Buffer.concat(
 )
 
 let date = new Date().toUTCString()
-let small = response(SMALL)
+let small = response(SMALL_ANSWER)
+let tenKib = response(TEN_KIB_ANSWER)
 setInterval(() => {
   date = new Date().toUTCString()
-  small = response(SMALL)
+  small = response(SMALL_ANSWER)
+  tenKib = response(TEN_KIB_ANSWER)
 }, 1000).unref()
 
 function response(body: string): string {
@@ -46,6 +48,7 @@ function serve(socket: Socket): void {
   /** The whole answer, or undefined when it is sent piece by piece. */
   function answer(): string | undefined {
     const target = head.slice(head.indexOf(' ') + 1, head.indexOf(' HTTP/1.1\r\n'))
+    if (target.startsWith('/ten-kib')) return tenKib
     if (target.startsWith('/check')) return response(JSON.stringify({ jwt: fieldIn(head, 'x-my-jwt') }))
     if (target.startsWith('/up')) return response(JSON.stringify({ octets: received }))
     if (!target.startsWith('/down')) return small

@@ -2,7 +2,7 @@
 
 import { createServer } from 'node:http'
 import fastProxy from 'fast-proxy'
-import { announce, upstream } from './environment.mjs'
+import { announce, KEEP_ALIVE, upstream } from './environment.mjs'
 import { token } from './token.mjs'
 
 const { proxy } = fastProxy({ base: upstream, undici: { connections: 128, pipelining: 1 } })
@@ -14,4 +14,5 @@ const options = {
 }
 
 const server = createServer((request, response) => proxy(request, response, request.url, options))
+server.keepAliveTimeout = KEEP_ALIVE
 server.listen(0, '127.0.0.1', () => announce(server.address().port))

@@ -2,7 +2,7 @@
 
 import { createServer } from 'node:http'
 import { createProxyServer } from 'httpxy'
-import { announce, upstream } from './environment.mjs'
+import { announce, KEEP_ALIVE, upstream } from './environment.mjs'
 import { token } from './token.mjs'
 
 const proxy = createProxyServer({ target: upstream })
@@ -12,4 +12,5 @@ const server = createServer((request, response) => {
   request.headers['x-my-jwt'] = token()
   void proxy.web(request, response)
 })
+server.keepAliveTimeout = KEEP_ALIVE
 server.listen(0, '127.0.0.1', () => announce(server.address().port))

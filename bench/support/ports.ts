@@ -1,0 +1,14 @@
+// A port for a server that has to be told one: HAProxy and nginx do not say which they took.
+
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+
+/** A loopback port that nobody listens on just now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
