@@ -49,6 +49,8 @@ const DEADLINE = 120_000 // ms
 /** Files that measure, and would measure their neighbours too; they may take longer. */
 const MEASURES = /(^|[/-])(memory|bench|load|soak|idle)([/-]|$)/
 const MEASURE_DEADLINE = 300_000 // ms
+/** Files that take longest: begun first, so that none of them is what the others have to wait for. */
+const LONG = /(^|\/)(workers|conformance|backpressure)$/
 const SILENCE = 15_000 // ms without a line, after which one says what is still running
 const INTERRUPTED = 'it was interrupted'
 const MOST_OUTPUT = 1_048_576 // characters kept of what one file prints
@@ -92,7 +94,9 @@ export async function runFiles(files: readonly TestFile[], options: RunOptions):
       say(lineOf(outcome, `${outcomes.length}/${files.length}`) + outcome.report)
     }
   }
-  const together = files.filter(({ alone }) => !alone)
+  const together = files
+    .filter(({ alone }) => !alone)
+    .sort((one, other) => Number(LONG.test(other.name)) - Number(LONG.test(one.name)))
   await Promise.all(Array.from({ length: lanes }, () => work(together)))
   await work(files.filter(({ alone }) => alone))
   clearInterval(reminder)
