@@ -126,7 +126,7 @@ export class Outlet implements Watched, Due {
   /** Takes text, an octet a character, to go out with what else comes in this turn. */
   text(text: string): void {
     this.#text += text
-    if (!this.#due) this.#await()
+    this.#awaitTurnEnd()
   }
 
   /** Sends `octets[start, end)`, in one write with the text taken before: large ones at once. */
@@ -134,13 +134,13 @@ export class Outlet implements Watched, Due {
     const length = end - start
     if (length <= SMALL) {
       this.text(octets.toString('latin1', start, end))
-      if (this.#text.length > SMALL) this.#flush()
+      if (this.#text.length > SMALL) this.flush()
       return
     }
     const lease = length >= LARGE ? this.#context.buffers.leaseOf(octets) : undefined
     // While one region is referred to, pieces of another are copied: it may be another upstream's that answers next.
     if (lease !== undefined && (this.#lease === undefined || this.#lease === lease)) {
-      this.#flush()
+      this.flush()
       this.#write(octets.subarray(start, end))
       if (this.#socket.writableLength > 0 && !this.broken && this.#lease === undefined) {
         this.#lease = lease // the pending write refers to it until 'drain'
@@ -161,7 +161,7 @@ export class Outlet implements Watched, Due {
 
   onTurnEnd(): void {
     this.#due = false
-    this.#flush()
+    this.flush()
     this.#left = this.#sent
     if (this.#ending !== undefined) this.#end()
     else if (this.broken) this.#sink.onRefused()
@@ -173,12 +173,14 @@ export class Outlet implements Watched, Due {
     this.reset() // its owner is told by 'close'
   }
 
-  #await(): void {
+  #awaitTurnEnd(): void {
+    if (this.#due) return
     this.#due = true
     this.#context.turn.add(this)
   }
 
-  #flush(): void {
+  /** Sends what waits now: it has become too much to wait, something must not overtake it, or the connection is closed. */
+  flush(): void {
     if (this.#text === '') return
     const text = this.#text
     this.#text = ''
@@ -193,12 +195,7 @@ export class Outlet implements Watched, Due {
    */
   end(closing = false): void {
     this.#ending = closing ? 'close' : 'end'
-    if (!this.#due) this.#await()
-  }
-
-  /** Sends what waits for the end of the turn now: the connection is about to be closed. */
-  flush(): void {
-    this.#flush()
+    this.#awaitTurnEnd()
   }
 
   #end(): void {
@@ -258,7 +255,7 @@ export class Outlet implements Watched, Due {
       this.#context.counts.octetsSent += octets.length
       return
     }
-    if (!this.#due) this.#await() // to say so, once all that belongs to it is here
+    this.#awaitTurnEnd() // to say so, once all that belongs to it is here
     // Of what is refused, that of the exchange marked is kept: if nothing of it has left, it may go elsewhere.
     if (!this.begun)
       this.#unsent = this.#unsent === undefined ? this.#sinceMark(octets) : this.#unsent + latin1(octets)

@@ -188,11 +188,11 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
   /** The request is complete. */
   endRequest(): void {
     this.#requestComplete = true
-    this.#onRequestSent()
+    this.#awaitResponse()
   }
 
-  /** The last of the request is on its way, or has at last been taken. */
-  #onRequestSent(): void {
+  /** The last of the request is on its way, or has at last been taken: its answer may be expected from now on. */
+  #awaitResponse(): void {
     if (this.#state === 'head')
       this.deadline = this.#context.deadlines.after(this.#context.limits.responseTimeout)
   }
@@ -373,7 +373,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
       this.#tunnel.onDrain()
       return
     }
-    if (this.#requestComplete) this.#onRequestSent()
+    if (this.#requestComplete) this.#awaitResponse()
     this.#exchange?.onUpstreamDrain()
   }
 
