@@ -44,8 +44,9 @@ bench-check: build tests ## compare what signet costs with bench/budget.json, in
 bench-chart: tests ## draw docs/bench.svg anew from bench/results.json
 	@node build/bench/versus/chart.js
 
-settings: tests ## bring the settings in README.md up to date
+settings: tests ## bring the settings in README.md and schema.json up to date
 	@node build/scripts/settings.js --write
+	@node build/scripts/schema.js --write
 
 clean: ## remove what was built, but not what was installed
 	@rm -rf dist build

@@ -13,6 +13,8 @@ import { cpuTime } from './support/proc.ts'
 
 const ROUNDS = 7
 const SECONDS = 2
+/** s of each kind before the first round: every worker compiles its own code, by its own share of the load. */
+const WARM_UP = 10
 const CONFIGURATIONS = ['1', '2'] as const
 type Workers = (typeof CONFIGURATIONS)[number]
 /** Kept connections in all, or as many as there are requests: with few to a worker, each wake-up of it finds less to do. */
@@ -39,10 +41,10 @@ try {
   }
 
   /** Has a proxy answer requests of one kind. @returns CPU µs per request, of all its processes */
-  async function costOf({ pid, port }: Running, { connections }: Kind): Promise<number> {
+  async function costOf({ pid, port }: Running, { connections }: Kind, seconds: number): Promise<number> {
     const before = cpuOfAll(pid)
     const request = connections === undefined ? CLOSING_POST : SMALL_POST
-    const spec = { port, connections: connections ?? 32, seconds: SECONDS, request }
+    const spec = { port, connections: connections ?? 32, seconds, request }
     const { requests, failed } = await runLoad(children, 'autocannon', spec)
     if (failed > 0) throw new Error(`${failed} requests failed`)
     return (cpuOfAll(pid) - before) / requests
@@ -54,8 +56,8 @@ try {
   for (let round = -1; round < ROUNDS; round++) {
     for (const kind of KINDS) {
       for (const [workers, proxy] of proxies) {
-        const cost = await costOf(proxy, kind)
-        if (round >= 0) costs.get(kind)!.get(workers)!.push(cost) // the first one warms up
+        const cost = await costOf(proxy, kind, round < 0 ? WARM_UP : SECONDS)
+        if (round >= 0) costs.get(kind)!.get(workers)!.push(cost)
       }
     }
   }

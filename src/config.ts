@@ -1,14 +1,29 @@
 // Every setting, as one table: the type Config, its validation, --help and the README section derive from it.
-// In: flags, environment variables and a way to read a file. Out: a frozen Config, or all problems at once.
+// In: flags, environment variables, what the configuration file says, and a way to read a file. Out: a frozen Config, or
+// all problems at once.
 
+import { strict as assert } from 'node:assert'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import {
+  ELSEWHERE,
+  fileProblem,
+  inOrder,
+  messageOf,
+  type Path,
+  type Place,
+  type Problem,
+  quote,
+} from './config/problems.ts'
+import { nearest } from './config/suggestion.ts'
 import { ConfigError } from './errors.ts'
+import type { GatewayConfig, Origin } from './http/gateway.ts'
 import {
   deadline,
   integer,
   limit,
   matching,
   oneOf,
+  type Reader,
   readFieldName,
   readMethods,
   readOnOff,
@@ -27,28 +42,29 @@ export interface Setting<T> {
   readonly env: string
   /** The default, as a user would write it; a setting without one may stay `undefined`. */
   readonly fallback?: string
-  /** Text → value; throws an `Error` whose message says what was expected. */
-  readonly read: (raw: string) => T
+  readonly read: Reader<T>
   readonly unit?: string
   /** One line for `--help` and the README. */
   readonly doc: string
   /** The value must not appear in a message. */
   readonly secret?: true
+  /** Only a start can change it: something was laid out or opened by it. */
+  readonly fixed?: true
 }
 
 /** Every setting, in the order in which `--help` and the README show them. */
 // biome-ignore format: a table, two lines to a row
 export const SETTINGS = {
-  port: { group: 'listen', env: 'HTTP_PORT', fallback: '8080', read: integer(0, 65_535),
+  port: { group: 'listen', env: 'HTTP_PORT', fixed: true, fallback: '8080', read: integer(0, 65_535),
     doc: 'port to accept on; 0 takes any free one and prints it' },
-  host: { group: 'listen', env: 'HTTP_HOST', fallback: '127.0.0.1',
+  host: { group: 'listen', env: 'HTTP_HOST', fixed: true, fallback: '127.0.0.1',
     read: matching(/^[\w.:%-]{1,255}$/, 'an address or a host name, IPv6 without brackets'),
     doc: 'address or host name to accept on' },
-  adminPort: { group: 'listen', env: 'SIGNET_ADMIN_PORT', read: integer(0, 65_535),
+  adminPort: { group: 'listen', env: 'SIGNET_ADMIN_PORT', fixed: true, read: integer(0, 65_535),
     doc: 'port of the admin server, which does not run unless this is set; 0 takes any free one' },
 
   upstream: { group: 'upstream', env: 'SIGNET_UPSTREAM', read: readOrigin,
-    doc: 'origin to forward to, as http://host:port; the built-in echo unless this is set' },
+    doc: 'origin to forward to, http:// or https://host:port or unix:/path; else the built-in echo' },
   upgrades: { group: 'upstream', env: 'SIGNET_UPGRADES', fallback: 'websocket', read: readProtocols,
     doc: 'comma list of the protocols that may become a tunnel, or none' },
 
@@ -65,13 +81,13 @@ export const SETTINGS = {
   jwtMethods: { group: 'token', env: 'SIGNET_JWT_METHODS', fallback: '*', read: readMethods,
     doc: 'comma list of the methods whose requests get a token, or * for all of them' },
 
-  maxHeadSize: { ...limit('octets', 1024, 262_144), env: 'SIGNET_MAX_HEAD_SIZE', fallback: '16384',
+  maxHeadSize: { ...limit('octets', 1024, 262_144), env: 'SIGNET_MAX_HEAD_SIZE', fixed: true, fallback: '16384',
     doc: 'size of the head of a message' },
   maxTargetSize: { ...limit('octets', 64, 262_144), env: 'SIGNET_MAX_TARGET_SIZE', fallback: '8192',
     doc: 'size of a request-target, at most that of a head' },
-  maxFields: { ...limit('field lines', 1, 2000), env: 'SIGNET_MAX_FIELDS', fallback: '100',
+  maxFields: { ...limit('field lines', 1, 2000), env: 'SIGNET_MAX_FIELDS', fixed: true, fallback: '100',
     doc: 'field lines in one message' },
-  maxConnections: { ...limit('connections', 1, 1_000_000), env: 'SIGNET_MAX_CONNECTIONS', fallback: '10000',
+  maxConnections: { ...limit('connections', 1, 1_000_000), env: 'SIGNET_MAX_CONNECTIONS', fixed: true, fallback: '10000',
     doc: 'client connections open at a time' },
   poolSize: { ...limit('connections', 1, 65_535), env: 'SIGNET_POOL_SIZE', fallback: '256',
     doc: 'connections to one origin' },
@@ -91,9 +107,11 @@ export const SETTINGS = {
   tunnelTimeout: deadline('SIGNET_TUNNEL_TIMEOUT', '3600000', 'for a tunnel without an octet either way'),
   poolIdleTimeout: deadline('SIGNET_POOL_IDLE_TIMEOUT', '4000',
     'for an idle upstream connection; below the 5 s at which Node servers close theirs'),
+  poolConnectionAge: deadline('SIGNET_POOL_CONNECTION_AGE', '300000',
+    'that an upstream connection carries requests: the next one looks its name up again'),
   halfCloseTimeout: deadline('SIGNET_HALF_CLOSE_TIMEOUT', '2000',
     'for a client that closed its sending side and may be gone, between octets of its response'),
-  drainTimeout: deadline('SIGNET_DRAIN_TIMEOUT', '10000', 'for running exchanges to end at shutdown'),
+  drainTimeout: { ...deadline('SIGNET_DRAIN_TIMEOUT', '10000', 'for running exchanges to end at shutdown'), fixed: true },
 
   logLevel: { group: 'logs', env: 'SIGNET_LOG_LEVEL', fallback: 'info',
     read: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'),
@@ -101,9 +119,11 @@ export const SETTINGS = {
   accessLog: { group: 'logs', env: 'SIGNET_ACCESS_LOG', fallback: 'on', read: readOnOff,
     doc: 'a line for every exchange: on or off' },
 
-  workers: { group: 'process', env: 'SIGNET_WORKERS', fallback: '1', read: readWorkers,
+  config: { group: 'process', env: 'SIGNET_CONFIG', read: text(1, 4096),
+    doc: 'path of a configuration file, YAML or JSON; signet check FILE tells what it says' },
+  workers: { group: 'process', env: 'SIGNET_WORKERS', fixed: true, fallback: '1', read: readWorkers,
     doc: 'processes that share the traffic and its limits, or auto for as many as there are cores' },
-  readPath: { group: 'process', env: 'SIGNET_READ_PATH', fallback: 'shared', read: oneOf('shared', 'events'),
+  readPath: { group: 'process', env: 'SIGNET_READ_PATH', fixed: true, fallback: 'shared', read: oneOf('shared', 'events'),
     doc: "shared: sockets are read into one shared buffer; events: the fallback, by 'data' events" },
 } as const satisfies Record<string, Setting<unknown>>
 
@@ -122,10 +142,47 @@ type Values = {
 export interface Config extends Omit<Values, 'secret' | 'secretFile'> {
   /** The signing key as written, from the variable, the flag or the file; `jwt/keys.ts` decodes it. */
   readonly secretText: string | undefined
+  /** Routes and upstreams; absent unless the configuration file has them. Then `upstream` is `undefined`. */
+  readonly gateway?: GatewayConfig
+  /** What the file says beside them, for `plainGateway` where there are no routes; in `gateway` already otherwise. */
+  readonly edges: Edges
 }
 
+/** What concerns no single route or upstream. */
+export type Edges = Omit<GatewayConfig, 'upstreams' | 'routes'>
+
 /** Where a value came from. */
-export type Source = 'flag' | 'environment' | 'default'
+export type Source = 'flag' | 'environment' | 'file' | 'default'
+
+/** A setting as the configuration file has it. */
+export interface FileSetting extends Place {
+  /** as a flag would have it; undefined when it does not fit the schema */
+  readonly raw: string | undefined
+  /** as it is written, before references are looked up */
+  readonly shown: string
+}
+
+/** An origin, and where the configuration file has it. */
+export interface TargetPlace extends Place {
+  readonly origin: Origin
+}
+
+/** What a configuration file says, and what is wrong with it by itself. `config/config-file.ts` makes it. */
+export interface ConfigFile {
+  /** false when it could not be read at all, so that what is missing may well be in it */
+  readonly complete: boolean
+  readonly settings: ReadonlyMap<SettingName, FileSetting>
+  readonly gateway?: GatewayConfig
+  readonly edges: Edges
+  /** all origins of upstreams */
+  readonly targets: readonly TargetPlace[]
+  readonly problems: readonly Problem[]
+  /** paths of the file itself and of all that it refers to */
+  readonly files: readonly string[]
+  /** names of environment variables that it refers to: these need no setting */
+  readonly variables: readonly string[]
+  locate(path: Path, part?: 'key' | 'value'): Place | undefined
+}
 
 /** All that {@link readConfig} reads from. */
 export interface ConfigInput {
@@ -136,6 +193,25 @@ export interface ConfigInput {
   readonly readFile: (path: string) => string
   /** Throws `ConfigError` for a secret that is no key: so its problems are reported together with all others. */
   readonly checkSecret?: (text: string, encoding: Values['secretEncoding']) => void
+  /** What the file that `config` names says; needed where it names one. */
+  readonly file?: ConfigFile
+}
+
+/** A setting and its source, for whoever wants to know why it is what it is. */
+export interface GivenSetting {
+  /** the text it was read from, a secret masked; undefined where there is none, nor a default */
+  readonly text: string | undefined
+  readonly source: Source
+  /** the name its user knows it by: flag, variable, or place in the file */
+  readonly label: string
+}
+
+/** What {@link readConfig} gives. */
+export interface ReadConfig {
+  readonly config: Config
+  readonly settings: Readonly<Record<SettingName, GivenSetting>>
+  /** paths of all files that were read: a change of any of them may be a change of the configuration */
+  readonly files: readonly string[]
 }
 
 /** A command line that cannot be understood. Exit code 2. */
@@ -146,54 +222,86 @@ export class UsageError extends Error {
 // Object.entries() widens the keys to string; these are all there are.
 const ROWS = Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]
 
-/** What was found for a setting, and the name its user knows it by: the flag or the variable. */
-type Found = { readonly raw: string | undefined; readonly source: Source; readonly label: string }
+/** What was found for a setting. */
+interface Found extends Place {
+  /** undefined also where the file has something that does not fit */
+  readonly raw: string | undefined
+  readonly source: Source
+  /** what messages say was found */
+  readonly shown: string
+}
 type AllFound = Readonly<Record<SettingName, Found>>
 
+/** Settings that only a start can change. */
+export const FIXED_SETTINGS = ROWS.flatMap(([name, row]) =>
+  row.fixed === true ? [name] : [],
+) as readonly Exclude<
+  SettingName,
+  'secret' | 'secretFile' // of these nothing is laid out at start
+>[]
+
+/** Path of the configuration file; undefined where there is none. */
+export function configPath({ flags, env }: Pick<ConfigInput, 'flags' | 'env'>): string | undefined {
+  return (flags.config ?? env.SIGNET_CONFIG) || undefined
+}
+
 /**
- * Reads every setting. A flag wins over a variable, and that over the default; an empty variable is unset.
+ * Reads every setting. A flag wins over a variable, that over the file, and that over the default; an empty variable is
+ * unset. Where a configuration file may be named, `config/load.ts` reads it first.
  *
- * @returns the configuration, and where the value of each setting came from
+ * @returns the configuration, where the value of each setting came from, and which files were read
  * @throws {ConfigError} all problems at once: the setting as it was written, what was found and expected
  */
-export function readConfig(input: ConfigInput): {
-  readonly config: Config
-  readonly origins: Readonly<Record<SettingName, Source>>
-} {
-  const problems = unknownVariables(input.env)
-  const attempt = <T>(problem: string, read: () => T): T | undefined => {
+export function readConfig(input: ConfigInput): ReadConfig {
+  assert(input.file !== undefined || configPath(input) === undefined, 'the configuration file was not read')
+  const problems = [...(input.file?.problems ?? []), ...unknownVariables(input)]
+  const attempt = <T>(offset: number, problem: string, read: () => T): T | undefined => {
     try {
       return read()
     } catch (error) {
-      problems.push(problem + messageOf(error))
+      problems.push({ text: problem + messageOf(error), offset })
       return undefined
     }
   }
-  const found = mapRows((name, row) => find(name, row, input))
-  const read = mapRows((name, row) => {
-    const { raw, label } = found[name]
+  const readText = (row: Setting<unknown>, { raw, label, shown, offset }: Omit<Found, 'source'>) => {
     if (raw === undefined) return undefined
-    return attempt(`${label}: ${row.secret ? '' : `found ${quote(raw)}, `}expected `, () => row.read(raw))
-  })
+    return attempt(offset, `${label}: ${row.secret ? '' : `found ${quote(shown)}, `}expected `, () =>
+      row.read(raw),
+    )
+  }
+  const found = mapRows((name, row) => find(name, row, input))
+  const read = mapRows((name, row) => readText(row, found[name]))
+  // A mistake in the file is one, even where a flag or a variable stands before it today.
+  for (const [name, setting] of input.file?.settings ?? [])
+    if (found[name].source !== 'file') readText(SETTINGS[name], setting)
   const values = read as Partial<Values> // each by its own row's `read`; partial, since some may have failed
-  problems.push(...contradictions(values, found, input.env.NODE_ENV === 'production'))
+  problems.push(...contradictions(values, found, input))
 
   const { secretFile: path, secretEncoding } = values
+  const { label: pathLabel, offset: pathOffset } = found.secretFile
   const fromFile =
     path &&
-    attempt(`${found.secretFile.label}: found ${quote(path)}, expected a file with a key in it: `, () =>
-      secretIn(input.readFile(path), secretEncoding),
+    attempt(
+      pathOffset,
+      `${pathLabel}: found ${quote(found.secretFile.shown)}, expected a file with a key in it: `,
+      () => secretIn(readFile(path, input), secretEncoding),
     )
   const secretText = values.secret ?? fromFile
   if (secretText !== undefined && secretEncoding !== undefined) {
-    const { label } = values.secret === undefined ? found.secretFile : found.secret
-    attempt(`${label}: `, () => input.checkSecret?.(secretText, secretEncoding))
+    const { label, offset } = values.secret === undefined ? found.secretFile : found.secret
+    attempt(offset, `${label}: `, () => input.checkSecret?.(secretText, secretEncoding))
   }
-  if (problems.length > 0) throw new ConfigError(problems)
+  const { edges = {}, gateway, files: named = [] } = input.file ?? {}
+  const files = path ? [...named, path] : named
+  if (problems.length > 0) throw new ConfigError(inOrder(problems), files)
 
   const { secret: _, secretFile: __, ...others } = values as Values // no problem, so none is missing
-  const origins = mapRows((name) => found[name].source)
-  return { config: Object.freeze({ ...others, secretText }), origins: Object.freeze(origins) }
+  const config = Object.freeze({ ...others, secretText, edges, ...(gateway && { gateway }) })
+  const settings = mapRows((name, row) => {
+    const { raw, source, label } = found[name]
+    return { text: row.secret && raw !== undefined ? '***' : raw, source, label }
+  })
+  return { config, settings: Object.freeze(settings), files }
 }
 
 /** The table, with `map` of each row in its place. */
@@ -201,11 +309,24 @@ function mapRows<T>(map: (name: SettingName, row: Setting<unknown>) => T): Recor
   return Object.fromEntries(ROWS.map(([name, row]) => [name, map(name, row)])) as Record<SettingName, T>
 }
 
-function find(name: SettingName, row: Setting<unknown>, { flags, env }: ConfigInput): Found {
+function find(name: SettingName, row: Setting<unknown>, { flags, env, file }: ConfigInput): Found {
   const flag = flagOf(name)
-  if (flags[flag] !== undefined) return { raw: flags[flag], source: 'flag', label: `--${flag}` }
-  if (env[row.env]) return { raw: env[row.env], source: 'environment', label: row.env }
-  return { raw: row.fallback, source: 'default', label: row.env }
+  const from = (source: Source, raw: string | undefined, label: string): Found => {
+    return { raw, source, label, shown: raw ?? '', offset: ELSEWHERE }
+  }
+  if (flags[flag] !== undefined) return from('flag', flags[flag], `--${flag}`)
+  if (env[row.env]) return from('environment', env[row.env], row.env)
+  const inFile = file?.settings.get(name)
+  return inFile === undefined ? from('default', row.fallback, row.env) : { ...inFile, source: 'file' }
+}
+
+/** @throws {Error} why it cannot be read */
+function readFile(path: string, input: ConfigInput): string {
+  try {
+    return input.readFile(path)
+  } catch (error) {
+    throw new Error(fileProblem(error))
+  }
 }
 
 function secretIn(content: string, encoding: Values['secretEncoding'] | undefined): string {
@@ -216,23 +337,50 @@ function secretIn(content: string, encoding: Values['secretEncoding'] | undefine
 }
 
 /** What is wrong although each value is right by itself. */
-function contradictions(values: Partial<Values>, found: AllFound, production: boolean): string[] {
-  const problems: string[] = []
-  const { maxTargetSize = 0, maxHeadSize = maxTargetSize, upstream, host, port } = values
+function contradictions(values: Partial<Values>, found: AllFound, { env, file }: ConfigInput): Problem[] {
+  const problems: Problem[] = []
+  const complain = ({ label, offset }: Place, problem: string) => {
+    problems.push({ text: `${label}: ${problem}`, offset })
+  }
+  const { maxTargetSize = 0, maxHeadSize = maxTargetSize, upstream, host = '', port } = values
   if (maxTargetSize > maxHeadSize) {
     const most = `${maxHeadSize}, the value of ${found.maxHeadSize.label}`
-    problems.push(`${found.maxTargetSize.label}: found "${maxTargetSize}", expected at most ${most}`)
+    complain(found.maxTargetSize, `found "${maxTargetSize}", expected at most ${most}`)
   }
-  if (upstream && host && port && upstream.port === port && sameHost(upstream.host, host.toLowerCase())) {
-    const shown = quote(found.upstream.raw ?? '')
-    problems.push(`${found.upstream.label}: found ${shown}, but signet would forward to itself`)
+  const accepts = (otherHost: string, otherPort: number) => {
+    return otherPort !== 0 && otherPort === port && host !== '' && sameHost(otherHost, host.toLowerCase())
   }
-  const { secret, secretFile } = found
-  if (secret.raw !== undefined && secretFile.raw !== undefined) {
-    problems.push(`${secret.label} and ${secretFile.label}: found both, expected one of them`)
+  if (upstream && accepts(upstream.host, upstream.port)) {
+    complain(found.upstream, `found ${quote(found.upstream.shown)}, but signet would forward to itself`)
   }
-  if (secret.raw === undefined && secretFile.raw === undefined && production) {
-    problems.push('the demo secret is refused in production: set SIGNET_SECRET or SIGNET_SECRET_FILE')
+  const given = (name: SettingName) => found[name].source !== 'default'
+  if (given('secret') && given('secretFile')) {
+    const both = `${found.secret.label} and ${found.secretFile.label}`
+    problems.push({ text: `${both}: found both, expected one of them`, offset: found.secret.offset })
+  }
+  if (!given('secret') && !given('secretFile') && env.NODE_ENV === 'production' && file?.complete !== false) {
+    const text = 'the demo secret is refused in production: set SIGNET_SECRET or SIGNET_SECRET_FILE'
+    problems.push({ text, offset: ELSEWHERE })
+  }
+
+  if (file === undefined) return problems
+  const routed = file.locate(['routes'], 'key') ?? file.locate(['upstreams'], 'key')
+  if (routed !== undefined && given('upstream')) {
+    const other = found.upstream.label
+    complain(
+      routed,
+      `found together with ${other}, which sends everything to one origin: expected one of the two`,
+    )
+  }
+  for (const target of file.targets) {
+    const { host: targetHost, port: targetPort } = target.origin
+    if (accepts(targetHost, targetPort))
+      complain(target, 'here signet itself accepts: it would forward to itself')
+  }
+  const { forward } = file.edges
+  const forwardPort = file.locate(['forward', 'port'])
+  if (forward && forwardPort && accepts(forward.host, forward.port)) {
+    complain(forwardPort, `found ${forward.port}, where signet accepts already (${found.port.label})`)
   }
   return problems
 }
@@ -245,14 +393,18 @@ function sameHost(a: string, b: string): boolean {
 }
 
 /** A mistyped variable would otherwise leave its setting at the default, unnoticed. */
-function unknownVariables(env: ConfigInput['env']): string[] {
+function unknownVariables({ env, file }: ConfigInput): Problem[] {
   const known = ROWS.map(([, row]) => row.env)
   // A Kubernetes service named signet gives these to every pod in its namespace (service links).
   const link = /^SIGNET_(\w+_)?(SERVICE_(HOST|PORT\w*)=|PORT=(tcp|udp|sctp):|PORT_\d+_(TCP|UDP|SCTP)\w*=)/
   return Object.entries(env)
     .filter(([name, value]) => name.startsWith('SIGNET_') && value && !known.includes(name))
+    .filter(([name]) => !file?.variables.includes(name))
     .filter(([name, value]) => !link.test(`${name}=${value}`))
-    .map(([name]) => `${name}: no setting has this name${didYouMean(name, known)}`)
+    .map(([name]) => ({
+      text: `${name}: no setting has this name${didYouMean(name, known)}`,
+      offset: ELSEWHERE,
+    }))
 }
 
 /**
@@ -324,33 +476,8 @@ function defaultOf({ fallback, unit }: Setting<unknown>): string {
   return fallback === undefined ? 'not set' : unit === undefined ? fallback : `${fallback} ${unit}`
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
-/** A raw value for a message; what stands before an `@` may be a password. */
-function quote(raw: string): string {
-  return JSON.stringify(raw.replace(/^.*@/s, '***@'))
-}
-
-/** The candidate nearest to what was typed, prefix and case aside, as a question; empty when none is near. */
+/** The candidate nearest to what was typed, as a question; empty when none is near. */
 function didYouMean(typed: string, candidates: readonly string[]): string {
-  const core = (name: string) => name.replace(/^(--|[A-Z]+_)/, '').toLowerCase()
-  const ranked = candidates.map((name) => ({ name, edits: editDistance(core(typed), core(name)) }))
-  const nearest = ranked.reduce((best, next) => (next.edits < best.edits ? next : best))
-  return nearest.edits <= Math.min(3, core(typed).length / 2) ? `; did you mean ${nearest.name}?` : ''
-}
-
-/** How many letters must be added, removed or replaced to make `a` into `b` (Levenshtein). */
-function editDistance(a: string, b: string): number {
-  let above = Array.from({ length: b.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= a.length; row++) {
-    const edits = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const replaced = above[column - 1]! + (a[row - 1] === b[column - 1] ? 0 : 1)
-      edits.push(Math.min(above[column]! + 1, edits[column - 1]! + 1, replaced))
-    }
-    above = edits
-  }
-  return above[b.length]!
+  const near = nearest(typed, candidates)
+  return near === undefined ? '' : `; did you mean ${near}?`
 }

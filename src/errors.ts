@@ -14,6 +14,18 @@ export const FAILURES = {
   ERR_HOST_INVALID: { status: 400, side: 'downstream', title: 'Exactly one valid Host field is required.' },
   ERR_FRAMING_AMBIGUOUS: { status: 400, side: 'downstream', title: 'The length of the body is ambiguous.' },
   ERR_BODY_MALFORMED: { status: 400, side: 'downstream', title: 'The chunked body is malformed.' },
+  ERR_PATH_AMBIGUOUS: { status: 400, side: 'downstream', title: 'The path has more than one reading.' },
+  ERR_DESTINATION_FORBIDDEN: {
+    status: 403,
+    side: 'downstream',
+    title: 'This destination is not on the list.',
+  },
+  ERR_NO_ROUTE: { status: 404, side: 'downstream', title: 'Nothing is served at this host and path.' },
+  ERR_METHOD_NOT_ALLOWED: {
+    status: 405,
+    side: 'downstream',
+    title: 'This method is not allowed at this host and path.',
+  },
   ERR_HEAD_TIMEOUT: { status: 408, side: 'downstream', title: 'The request head took too long.' },
   ERR_BODY_TIMEOUT: { status: 408, side: 'downstream', title: 'The request body took too long.' },
   ERR_TARGET_TOO_LONG: { status: 414, side: 'downstream', title: 'The request-target is too long.' },
@@ -72,17 +84,23 @@ export const FAILURES = {
 /** The name of a failure: the key of its row in {@link FAILURES}. */
 export type FailureCode = keyof typeof FAILURES
 
+/** What a refusal says in field lines of its own: Allow, which a 405 cannot be without (RFC 9110 §15.5.6). */
+export type RefusalFields = Readonly<Partial<Record<'Allow', string>>>
+
 /**
  * A failed exchange, on its way to the one place that answers it (`net/downstream.ts`).
  * `message` and `cause` are for the log alone; a client is told the status, the title and the code.
  */
 export class ProxyError extends Error {
   readonly code: FailureCode
+  readonly fields: RefusalFields | undefined
 
-  constructor(code: FailureCode, message: string, options?: { cause?: unknown }) {
+  /** @param options.fields shown to the client: no octets of a stranger's may be in their values */
+  constructor(code: FailureCode, message: string, options?: { cause?: unknown; fields?: RefusalFields }) {
     super(message, options)
     this.name = 'ProxyError'
     this.code = code
+    this.fields = options?.fields
   }
 
   /** The status a client is answered with (RFC 9110 §15). */
@@ -117,10 +135,13 @@ export function asProxyError(error: unknown, onFault: OnFault): ProxyError {
  */
 export class ConfigError extends Error {
   readonly problems: readonly string[]
+  /** paths of files that were read, or were to be: a change of one of them may mend it */
+  readonly files: readonly string[]
 
-  constructor(problems: readonly string[]) {
+  constructor(problems: readonly string[], files: readonly string[] = []) {
     super(problems.join('\n'))
     this.name = 'ConfigError'
     this.problems = problems
+    this.files = files
   }
 }

@@ -1,9 +1,12 @@
 // One request and its response. In: a request head from a client connection. Out: everything that is done about it.
 // The stages stand in the order the data flows; what each of them does lives elsewhere.
 
-import { asProxyError, FAILURES, type OnFault, ProxyError } from './errors.ts'
+import type { AnswerPage } from './admin/pages.ts'
+import { asProxyError, FAILURES, type FailureCode, type OnFault, ProxyError } from './errors.ts'
 import { ASSERTED, type FieldRules } from './http/forward-fields.ts'
+import type { Origin } from './http/gateway.ts'
 import { CHUNKED, type Framing, NO_BODY, UNTIL_CLOSE } from './http/framing.ts'
+import type { Page } from './http/pages.ts'
 import type { HeadParser } from './http/parser.ts'
 import { writeRefusal } from './http/refusal.ts'
 import type { RequestHead } from './http/request.ts'
@@ -15,13 +18,21 @@ import {
   rewriteResponse,
   rewriteTrailers,
 } from './http/rewrite.ts'
-import type { Page, Router } from './http/route.ts'
+import type { RouteMatch } from './http/route-table.ts'
 import type { Minted } from './jwt/mint.ts'
+import { type Balancer, blamesTarget } from './net/balancer.ts'
 import type { Deadlines } from './net/deadlines.ts'
 import type { ClientExchange, Downstream } from './net/downstream.ts'
 import type { Pool, Waiter } from './net/pool.ts'
 import { Tunnel } from './net/tunnel.ts'
 import type { Upstream, UpstreamExchange } from './net/upstream.ts'
+
+/** Where a route leads, and what is done on the way. */
+export interface Destination {
+  /** name of the route, for the log; undefined where there is only one */
+  readonly route: string | undefined
+  readonly upstream: Balancer
+}
 
 /** What all exchanges of a proxy share: its stages, and who is told what became of each. */
 export interface Stages {
@@ -31,9 +42,10 @@ export interface Stages {
   readonly tunnelTimeout: number
   /** this very instance, as it stands in Via */
   readonly pseudonym: string
-  readonly route: Router
-  /** the pool of the one upstream; the route will name it */
-  readonly pool: Pool
+  /** signet's own page at a request-target, if it is one */
+  readonly page: (target: string) => Page | undefined
+  /** Where a request goes. Throws the refusal where there is nowhere. */
+  readonly find: (head: RequestHead) => RouteMatch<Destination>
   /** the token for a request with this method, or undefined where the method gets none */
   readonly mint: (method: string) => Minted | undefined
   /** lower-case name of the field that carries the token */
@@ -41,7 +53,7 @@ export interface Stages {
   /** protocols that may become a tunnel, lower-case */
   readonly upgrades: ReadonlySet<string>
   /** a whole response for one of signet's own pages */
-  readonly answerPage: (page: Page, head: RequestHead, close: boolean) => Promise<string> | string
+  readonly answerPage: AnswerPage
   /** monotonic ms */
   readonly clock: () => number
   /** the present second as in Date (RFC 9110 §5.6.7) */
@@ -70,6 +82,8 @@ export interface ExchangeRecord {
   readonly method: string
   /** request-target without its query, which may hold secrets */
   readonly path: string
+  /** name of the route; undefined for what had none, and where there is only one */
+  readonly route: string | undefined
   readonly status: number
   readonly failure: ProxyError | undefined
   readonly octetsIn: number
@@ -103,6 +117,23 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
   'QUERY',
 ])
 
+/** Failures before anything was sent: another target may well take the request, whatever its method. */
+const NOTHING_SENT: ReadonlySet<FailureCode> = new Set<FailureCode>([
+  'ERR_UPSTREAM_UNREACHABLE',
+  'ERR_CONNECT_TIMEOUT',
+  'ERR_POOL_FULL',
+  'ERR_POOL_TIMEOUT',
+])
+
+/**
+ * Targets that one request is tried at: each that is gone costs it as much as the connect deadline. More of them are gone at
+ * once only until they are ejected.
+ */
+const MOST_TARGETS = 3
+
+/** RFC 9110 §9.3.6: no field that would speak of a body. */
+const TUNNEL_OPEN = 'HTTP/1.1 200 Connection Established\r\n\r\n'
+
 /** One exchange, from its whole request head to its log line. */
 export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   readonly #head: RequestHead
@@ -112,10 +143,20 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   readonly #startedAt: number
   readonly #octetsBefore: number
   #phase: Phase = 'routing'
+  #route: string | undefined = undefined
+  #balancer: Balancer | undefined = undefined
+  /** the forwarded request-target, where it is not the received one */
+  #target: string | undefined = undefined
+  /** of the target that it is sent to */
+  #pool: Pool | undefined = undefined
+  /** targets that had no connection for it, or a new one that died with it: it does not go there again */
+  #tried: readonly Pool[] | undefined = undefined
   #upstream: Upstream | undefined = undefined
   #minted: Minted | undefined = undefined
   /** what is sent first on a connection: the forwarded head, or all that a failed first write took back */
   #opening = ''
+  /** how much of it is the head */
+  #headLength = 0
   #upgrade: string | undefined = undefined
   #bodySent = false
   #requestEnded = false
@@ -141,57 +182,95 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
 
   /** From the request head to the upstream: everything that needs no waiting happens before this returns. */
   start(): void {
-    const { route, mint } = this.#stages
+    const { page, find, mint } = this.#stages
     const head = this.#head
     try {
       refuseLoop(head, this.#stages.pseudonym)
       refuseTrace(head)
-      const destination = route(head.target)
-      if (destination.kind === 'page') return this.#answerPage(destination.page)
+      const ownPage = page(head.target)
+      if (ownPage !== undefined) return this.#answerPage(ownPage)
       if (head.maxForwards === 0) return this.#answerAsLastHop()
+      const { value, target } = find(head)
+      const balancer = value.upstream
+      const pool = balancer.choose()
+      this.#route = value.route
+      this.#balancer = balancer
+      this.#target = target
+      this.#pool = pool
+      if (head.method === 'CONNECT') return this.#request(pool)
       this.#minted = mint(head.method)
-      this.#opening = this.#rewrite(this.#minted)
-      this.#acquire()
+      this.#rewrite(balancer, pool)
+      this.#acquire(pool)
     } catch (thrown) {
       this.#failBy(thrown)
     }
   }
 
   /** The head to forward: what may pass of the received one, and then what only signet may say. */
-  #rewrite(minted: Minted | undefined): string {
-    const { jwtHeader, pseudonym, upgrades, pool } = this.#stages
+  #rewrite(balancer: Balancer, { origin }: Pool): void {
+    const { jwtHeader, pseudonym, upgrades } = this.#stages
     const head = this.#head
+    const minted = this.#minted
     this.#upgrade = head.upgrade !== undefined && upgrades.has(head.upgrade) ? head.upgrade : undefined
     const token = minted === undefined ? '' : `${jwtHeader}: ${minted.jwt}\r\n`
-    const lines = `${this.#client.forwarding.lines(head.authority)}Via: 1.${head.minor} ${pseudonym}\r\n${token}`
-    const additions = { fallbackAuthority: pool.origin.authority, lines, upgrade: this.#upgrade }
-    return rewriteRequest(head, additions, this.#onDrop)
+    const lines = `${this.#client.forwarding.lines(head)}Via: 1.${head.minor} ${pseudonym}\r\n${token}`
+    const additions = {
+      target: this.#target,
+      authority: balancer.authorityFor(origin),
+      fallbackAuthority: origin.authority,
+      lines,
+      upgrade: this.#upgrade,
+    }
+    this.#opening = rewriteRequest(head, additions, this.#onDrop)
+    this.#headLength = this.#opening.length
   }
 
   /** An idle connection at once, or else a new one as soon as it is there. */
-  #acquire(): void {
-    const { pool } = this.#stages
+  #acquire(pool: Pool): void {
     const idle = pool.takeIdle()
-    if (idle !== undefined) {
-      this.#send(idle)
-      return
-    }
+    if (idle === undefined) this.#request(pool)
+    else this.#send(idle)
+  }
+
+  #request(pool: Pool): void {
     this.#phase = 'acquiring'
-    pool.request(this)
+    try {
+      pool.request(this)
+    } catch (thrown) {
+      this.#goElsewhere(asProxyError(thrown, this.#stages.onFault))
+    }
   }
 
   onConnection(connection: Upstream): void {
     try {
-      this.#send(connection)
-      if (this.#requestEnded) connection.endRequest()
-      this.#client.proceed() // what has come of the body meanwhile goes out together with the head
+      if (this.#head.method === 'CONNECT') this.#openTunnel(connection, TUNNEL_OPEN, 200)
+      else {
+        this.#send(connection)
+        this.#catchUp(connection)
+      }
     } catch (thrown) {
       this.#failBy(thrown)
     }
   }
 
+  /** A tunnel has a connection to itself, from its first octet. */
+  get needsNew(): boolean {
+    return this.#head.method === 'CONNECT'
+  }
+
   onNoConnection(error: ProxyError): void {
-    this.#fail(error)
+    try {
+      this.#goElsewhere(error)
+      if (this.#upstream !== undefined) this.#catchUp(this.#upstream)
+    } catch (thrown) {
+      this.#failBy(thrown)
+    }
+  }
+
+  /** What has come of the body while there was no connection goes out together with the head. */
+  #catchUp(connection: Upstream): void {
+    if (this.#requestEnded) connection.endRequest()
+    this.#client.proceed()
   }
 
   #send(connection: Upstream): void {
@@ -242,9 +321,10 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     const { clock, date } = this.#stages
     this.#responseBegun = true
     this.#headAt = clock()
+    if (this.#pool !== undefined && this.#balancer?.several === true) this.#balancer.onSuccess(this.#pool)
     this.#responseNominated = head.nominated
     if (head.status === 101) {
-      this.#openTunnel(head)
+      this.#switchProtocols(head)
       return
     }
     this.#status = head.status
@@ -280,20 +360,25 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   }
 
   /** A switch of protocols (RFC 9110 §7.8): only to what was asked for. */
-  #openTunnel(head: ResponseHead): void {
+  #switchProtocols(head: ResponseHead): void {
     const upstream = this.#upstream
     if (upstream === undefined || this.#upgrade === undefined || head.upgrade !== this.#upgrade) {
       throw new ProxyError('ERR_RESPONSE_MALFORMED', '101 that nobody asked for')
     }
+    this.#openTunnel(upstream, rewriteInterim(head, this.#onDrop), head.status)
+  }
+
+  /** From here on octets pass as they are, both ways. */
+  #openTunnel(upstream: Upstream, text: string, status: number): void {
     const { deadlines, tunnelTimeout, observer, onFault } = this.#stages
-    this.#status = head.status
+    this.#status = status
     observer.onTunnel('opened')
     const tunnel = new Tunnel(deadlines, tunnelTimeout, onFault, () => {
       observer.onTunnel('closed')
       this.#record(undefined)
     })
     const upstreamPeer = upstream.becomeTunnel(tunnel.upstreamSide)
-    const clientPeer = this.#client.becomeTunnel(rewriteInterim(head, this.#onDrop), tunnel.clientSide)
+    const clientPeer = this.#client.becomeTunnel(text, tunnel.clientSide)
     this.#letGo()
     tunnel.join(clientPeer, upstreamPeer)
   }
@@ -331,22 +416,32 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   onUpstreamFailed(error: ProxyError, untouched: boolean, unsent: string | undefined): void {
     this.#upstream = undefined
     if (this.#phase === 'over') return
-    const isUnsent = unsent !== undefined && !this.#retried
-    if (isUnsent || (untouched && this.#mayRepeat())) this.#repeat(unsent)
-    else this.#fail(error)
+    // A used connection that dies with the request has most likely died of old age: that says nothing of its target.
+    const ofAge = this.#reused && (untouched || unsent !== undefined)
+    if (!ofAge) this.#blame(error)
+    const again = unsent !== undefined || (untouched && this.#mayRepeat()) ? this.#next(ofAge) : undefined
+    if (again === undefined) this.#fail(error)
+    else this.#repeat(again, unsent)
   }
 
   onClientFailed(error: ProxyError): void {
     this.#fail(error)
   }
 
+  /** Counts a failure against the target, where there are others: the head of an answer proves that it is well. */
+  #blame(error: ProxyError): void {
+    if (this.#pool === undefined || this.#balancer?.several !== true) return
+    if (this.#headAt === undefined && blamesTarget(error)) this.#balancer.onFailure(this.#pool, error)
+  }
+
   /**
    * Whether the request may be sent again although the upstream may have seen it: once, on a new connection, when the
-   * old one had been used before and most likely died of old age (RFC 9112 §9.3.1).
+   * old one had been used before and most likely died of old age (RFC 9112 §9.3.1), or when it goes to another target.
+   * Not when octets of its body were sent, PUT and DELETE included: bodies are passed on as they come, and are not kept.
    */
   #mayRepeat(): boolean {
     return (
-      this.#reused &&
+      (this.#reused || this.#balancer?.several === true) &&
       !this.#retried &&
       !this.#bodySent &&
       !this.#responseBegun &&
@@ -354,18 +449,67 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     )
   }
 
+  /**
+   * Where it may be sent again: to a target not tried yet, of {@link MOST_TARGETS}, or once to the same when it was but a
+   * connection that died of age. To the only target there is, once.
+   */
+  #next(ofAge: boolean): Pool | undefined {
+    const balancer = this.#balancer
+    const pool = this.#pool
+    if (balancer === undefined || pool === undefined) return undefined
+    if (!balancer.several) return this.#retried ? undefined : pool
+    const tried = this.#tried === undefined ? [pool] : [...this.#tried, pool]
+    const another = tried.length < MOST_TARGETS ? balancer.chooseAnother(tried) : undefined
+    if (ofAge && !this.#retried) return another ?? pool
+    this.#tried = tried
+    return another
+  }
+
   /** Sends it again, on a new connection: as it is if it is unsent, or else with a new token, since each is sent once. */
-  #repeat(unsent: string | undefined): void {
+  #repeat(pool: Pool, unsent: string | undefined): void {
     this.#retried = true
-    this.#phase = 'acquiring'
     try {
       this.#stages.observer.onRetried()
       if (unsent === undefined) this.#minted = this.#stages.mint(this.#head.method)
-      this.#opening = unsent ?? this.#rewrite(this.#minted)
-      this.#stages.pool.request(this)
+      this.#moveTo(pool, unsent)
+      this.#request(pool)
     } catch (thrown) {
       this.#failBy(thrown)
     }
+  }
+
+  /** No connection, so nothing was sent: another target may have one, and each is asked once. */
+  #goElsewhere(error: ProxyError): void {
+    const mayGo = this.#balancer?.several === true && NOTHING_SENT.has(error.code)
+    if (mayGo) this.#blame(error)
+    const next = mayGo ? this.#next(false) : undefined
+    if (next === undefined) {
+      this.#fail(error)
+      return
+    }
+    this.#moveTo(next, this.#opening)
+    if (this.#retried) this.#request(next)
+    else this.#acquire(next)
+  }
+
+  /** Makes ready what is sent first to `pool`: `unsent`, with a head of its own where Host differs; or else a new head. */
+  #moveTo(pool: Pool, unsent: string | undefined): void {
+    const balancer = this.#balancer
+    if (balancer === undefined || this.#pool === undefined) return
+    const sameHead = this.#hostAt(pool.origin) === this.#hostAt(this.#pool.origin)
+    this.#pool = pool
+    if (unsent !== undefined && sameHead) {
+      this.#opening = unsent
+      return
+    }
+    const body = unsent?.slice(this.#headLength) ?? ''
+    this.#rewrite(balancer, pool)
+    this.#opening += body
+  }
+
+  /** Host as it is forwarded to `origin`. */
+  #hostAt(origin: Origin): string {
+    return this.#balancer?.authorityFor(origin) ?? this.#head.authority ?? origin.authority
   }
 
   #failBy(thrown: unknown): void {
@@ -378,7 +522,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     const upstream = this.#upstream
     this.#letGo()
     try {
-      if (phase === 'acquiring') this.#stages.pool.cancel(this)
+      if (phase === 'acquiring') this.#pool?.cancel(this)
       upstream?.abort()
       this.#tell(error)
     } catch (thrown) {
@@ -413,6 +557,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
 
   readonly #onDrop: OnDrop = (fields, line, rule) => {
     if (rule === ASSERTED) this.#stages.observer.onImitation()
+    if (fields === this.#head.fields && this.#client.forwarding.repeats(fields, line, rule)) return
     this.#stages.observer.onDropped(fields, line, rule)
   }
 
@@ -424,21 +569,22 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   #record(failure: ProxyError | undefined, unsent = 0): void {
     if (this.#recorded) return
     this.#recorded = true
-    const { clock, observer, pool } = this.#stages
+    const { clock, observer } = this.#stages
     const head = this.#head
     const query = head.received.indexOf('?')
     observer.onFinished({
       id: this.#id,
-      client: this.#client.remoteAddress,
+      client: this.#client.forwarding.clientOf(head),
       method: head.method,
       path: query === -1 ? head.received : head.received.slice(0, query),
+      route: this.#route,
       status: this.#status === 0 && failure !== undefined ? failure.status : this.#status,
       failure,
       octetsIn: this.#client.octetsIn,
       octetsOut: this.#client.octetsOut - this.#octetsBefore + unsent,
       duration: clock() - this.#startedAt,
       upstreamDuration: this.#headAt === undefined ? undefined : this.#headAt - this.#startedAt,
-      upstream: this.#opening === '' ? undefined : pool.origin.authority,
+      upstream: this.#pool?.name,
       reused: this.#reused,
       retried: this.#retried,
       jti: this.#minted?.jti,

@@ -89,11 +89,10 @@ export function openLog({ level, pretty: forPeople, fd, worker }: LogOptions): L
   }, FLUSH_EVERY).unref()
 
   const logger = pino(options, { write })
-  const logsExchanges = logger.isLevelEnabled('info')
   return {
     logger,
     exchange: (record, subject) => {
-      if (logsExchanges) write(exchangeLine(record, subject, Date.now(), worker))
+      if (logger.isLevelEnabled('info')) write(exchangeLine(record, subject, Date.now(), worker))
     },
     lines: write,
     close: () =>
@@ -131,6 +130,7 @@ export function exchangeFields(record: ExchangeRecord, subject: string) {
     octetsOut: record.octetsOut,
     ms: round(record.duration),
     upstreamMs: record.upstreamDuration === undefined ? undefined : round(record.upstreamDuration),
+    route: record.route,
     upstream: record.upstream,
     reused: record.reused,
     retried: record.retried ? true : undefined,
@@ -153,12 +153,13 @@ const INFO = 30
  * @param worker number of the worker whose exchange it was, where there are several
  */
 export function exchangeLine(record: ExchangeRecord, subject: string, now: number, worker?: number): string {
-  const { failure, jti, upstream, upstreamDuration } = record
+  const { failure, jti, route, upstream, upstreamDuration } = record
   let line =
     `{"level":${INFO},"time":${now},${worker === undefined ? '' : `"worker":${worker},`}"event":"exchange","id":${quote(record.id)},"client":${quote(record.client)}` +
     `,"method":${quote(record.method)},"path":${quote(record.path)},"status":${record.status}` +
     `,"octetsIn":${record.octetsIn},"octetsOut":${record.octetsOut},"ms":${round(record.duration)}`
   if (upstreamDuration !== undefined) line += `,"upstreamMs":${round(upstreamDuration)}`
+  if (route !== undefined) line += `,"route":${quote(route)}`
   if (upstream !== undefined) line += `,"upstream":${quote(upstream)}`
   line += record.reused ? ',"reused":true' : ',"reused":false'
   if (record.retried) line += ',"retried":true'

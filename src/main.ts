@@ -9,6 +9,9 @@ const COMMANDS = `Commands:
   signet call [URL]      post JSON through the proxy and verify the token that the upstream got
   signet echo            an upstream that answers with what it received
   signet health [URL]    exit code 0 when a running signet is well
+  signet check FILE      say what a configuration file means, or what is wrong with it
+  signet schema          print the JSON Schema of configuration files
+  signet cert            make a self-signed certificate for development
   signet --version       print the version
 Each takes --help.
 `
@@ -36,6 +39,18 @@ async function main(argv: readonly string[]): Promise<number> {
       const { runEcho } = await import('./commands/echo.ts')
       const { verifierFrom } = await import('./commands/verifier.ts')
       return runEcho(rest, { stdout, stderr, ...verifierFrom(env) })
+    }
+    case 'check': {
+      const { runCheck } = await import('./commands/check.ts')
+      return runCheck(rest, { env, stdout, stderr })
+    }
+    case 'schema': {
+      const { runSchema } = await import('./commands/schema.ts')
+      return runSchema(rest, { stdout, stderr })
+    }
+    case 'cert': {
+      const { runCert } = await import('./commands/cert.ts')
+      return runCert(rest, { stdout, stderr })
     }
     case 'worker': {
       // Not among the commands above: the proxy itself starts it, where SIGNET_WORKERS asks for several.

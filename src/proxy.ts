@@ -1,28 +1,41 @@
-// The composition root: from a Config to a proxy that listens. Everything is made here, once, and handed to whoever
-// needs it. Black-box tests start here.
+// The composition root: from a configuration to a proxy that listens. What lives as long as the process is made here once; what
+// depends on what a reload may change is compiled anew, and exchanged as a whole. Black-box tests start here.
 
 import { randomBytes, randomUUID } from 'node:crypto'
-import { createMetrics, type Metrics, renderSum } from './admin/metrics.ts'
-import { prefersHtml, STATUS_PAGE_POLICY, statusHtml, statusJson } from './admin/status.ts'
-import { type Report, type Reports, type Sum, sumOf } from './admin/sum.ts'
-import { type Snapshot, Traffic } from './admin/traffic.ts'
-import type { Config } from './config.ts'
-import type { OnFault, ProxyError } from './errors.ts'
-import { Exchange, type ExchangeObserver, type ExchangeRecord, type Stages } from './exchange.ts'
+import { createMetrics, type Metrics } from './admin/metrics.ts'
+import { type AnswerPage, createPages, type Siblings } from './admin/pages.ts'
+import type { Report } from './admin/sum.ts'
+import { totalOf } from './admin/targets.ts'
+import { Traffic } from './admin/traffic.ts'
+import { type Config, FIXED_SETTINGS } from './config.ts'
+import type { OnFault } from './errors.ts'
+import { type Destination, Exchange, type Stages } from './exchange.ts'
+import { type ForwardPoolOptions, ForwardTable } from './forward.ts'
+import { Gateway } from './gateway.ts'
 import { FieldRules } from './http/forward-fields.ts'
+import type { GatewayConfig, Origin, UpstreamConfig } from './http/gateway.ts'
 import { createHeadParser } from './http/parser.ts'
-import { writeRefusal, writeResponse } from './http/refusal.ts'
+import { writeRefusal } from './http/refusal.ts'
 import type { RequestHead } from './http/request.ts'
-import { createRouter, type Origin, type Page, pageOf, type Router } from './http/route.ts'
+import type { RouteMatch } from './http/route-table.ts'
+import { type Page, pageOf } from './http/pages.ts'
 import type { HmacKey } from './jwt/keys.ts'
 import { createMinter } from './jwt/mint.ts'
+import { Balancer } from './net/balancer.ts'
 import { Buffers } from './net/buffers.ts'
 import { Deadlines } from './net/deadlines.ts'
-import type { Downstream, DownstreamContext } from './net/downstream.ts'
 import type { ReadPath } from './net/inlet.ts'
-import { canReadShared, Listener } from './net/listener.ts'
+import { canReadShared, Listener, type ListenerContext, type ReceptionConfig } from './net/listener.ts'
 import { Pool } from './net/pool.ts'
 import { Turn } from './net/turn.ts'
+import {
+  attempt,
+  type LogExchange,
+  observe,
+  onceASecond,
+  type ProxyLogger,
+  refusedRecord,
+} from './observer.ts'
 
 /** Octets of the shared read buffer: whole heads and small bodies; larger ones are read elsewhere (net/buffers.ts). */
 const SHARED_REGION = 64 * 1024
@@ -30,34 +43,20 @@ const SHARED_REGION = 64 * 1024
 /** Connections that the admin port takes: a few scrapers and people. */
 export const ADMIN_CONNECTIONS = 16
 
-/** What a proxy is made from, beside its settings. */
-export interface ProxyOptions {
+/** What may change while a proxy runs. */
+export interface Changeable {
   readonly config: Config
-  readonly origin: Origin
+  readonly gateway: GatewayConfig
   readonly key: HmacKey
+}
+
+/** What a proxy is made from. */
+export interface ProxyOptions extends Changeable {
   readonly version: string
   readonly logger: ProxyLogger
-  /** writes the access log line of one exchange */
-  readonly logExchange: (record: ExchangeRecord, subject: string) => void
+  readonly logExchange: LogExchange
   /** where this process is one of several that share the traffic */
   readonly siblings?: Siblings
-}
-
-/** The processes that share the traffic, this one included. */
-export interface Siblings {
-  /** names them all, where each of them by itself would choose a name: in Via and on the pages */
-  readonly instance: string
-  /** Asks them all what they have counted, for the pages. May reject. */
-  ask(options: { readonly runtime: boolean }): Promise<Reports>
-}
-
-/** The part of a pino logger that is used. */
-export interface ProxyLogger {
-  isLevelEnabled(level: string): boolean
-  debug(line: object, message?: string): void
-  info(line: object, message?: string): void
-  warn(line: object, message?: string): void
-  error(line: object, message?: string): void
 }
 
 /** Where a proxy listens. */
@@ -66,24 +65,33 @@ export interface Listening {
   readonly address: string
   /** undefined when the pages are on the main port */
   readonly adminPort: number | undefined
+  /** undefined unless it is a forward proxy as well */
+  readonly forwardPort: number | undefined
 }
 
 /** A proxy. */
 export interface Proxy {
   /** Begins to accept. @throws what the system reports, such as EADDRINUSE */
   listen(): Promise<Listening>
+  /**
+   * Goes by another configuration: exchanges that begin from now on, and connections that are accepted from now on. What is
+   * under way keeps what it began with. Settings of the process itself stay as they were ({@link FIXED_SETTINGS}).
+   *
+   * @throws {ConfigError} when a certificate or a key cannot be read; nothing has changed then
+   */
+  reload(next: Changeable): void
+  /** Counts a reload, for the pages: it is more than {@link reload}, and there may be other processes that do it. */
+  countReload(succeeded: boolean): void
   /** Stops accepting, lets running exchanges end up to the drain deadline, then ends the rest. */
   close(): Promise<void>
-  /**
-   * Makes way for another process that accepts in its place, so gently that no client loses a request: every response
-   * now says that its connection ends. Connections that stay idle are closed after half the drain deadline.
-   */
-  retire(): Promise<void>
   /** What this process has counted, for its siblings. */
   report(options: { readonly runtime: boolean }): Promise<Report>
   /** What is open at this moment: for tests that look for leaks. */
   open(): { downstream: number; upstream: number; deadlines: number }
 }
+
+/** The listeners, by what they are for. */
+type Role = 'main' | 'admin' | 'forward'
 
 /**
  * Makes a proxy. Nothing is opened before {@link Proxy.listen}.
@@ -91,13 +99,15 @@ export interface Proxy {
  * @throws {AssertionError} when llhttp-wasm is not the version this was written for
  */
 export function createProxy(options: ProxyOptions): Proxy {
-  const { config, origin, key, version, logger, logExchange, siblings } = options
+  const { version, logger, siblings } = options
   const processId = randomBytes(4).toString('hex')
   const instance = siblings?.instance ?? processId
   const clock = () => performance.now()
   const traffic = new Traffic({ name: 'signet', version, id: instance, startedAt: clock() })
-  const parser = createHeadParser({ region: SHARED_REGION, ...config })
-  const rules = new FieldRules([config.jwtHeader])
+  const parser = createHeadParser({ region: SHARED_REGION, ...options.config })
+  /** names that have been signet's since the start */
+  const asserted = new Set([options.config.jwtHeader])
+  const rules = new FieldRules([...asserted])
   const buffers = new Buffers(parser.region)
   const mayReport = onceASecond(clock)
   /** A fault of signet's own, with where it happened: the exchange it took says no more than ERR_INTERNAL. */
@@ -108,41 +118,148 @@ export function createProxy(options: ProxyOptions): Proxy {
   const turn = new Turn()
   const date = createDate(Date.now)
   let draining = false
-  let readPath: ReadPath = config.readPath
-  let pool: Pool
+  let readPath: ReadPath = options.config.readPath
   let metrics: Metrics
-  let listener: Listener
-  let adminListener: Listener | undefined
+  let answerPage: AnswerPage
 
   let requests = 0
   const nextRequestId = () => `${processId}-${(++requests).toString(36)}`
-  const observer = observe(traffic, config, logger, logExchange)
-  const mintFor = createMinter({ key, user: config.user, now: Date.now, nextId: randomUUID })
 
-  function mint(method: string) {
-    if (config.jwtMethods !== '*' && !config.jwtMethods.has(method)) return undefined
-    traffic.tokenMinted()
-    return mintFor()
-  }
+  // ── what a reload changes ───────────────────────────────────────────────────────────────────────────────────
+
+  let current: Changeable = options
+  /** Limits and deadlines: the one object that all connections look into. */
+  const limits: { -readonly [Name in keyof Config]: Config[Name] } = { ...options.config }
+  let gateway: Gateway
+  let forward: ForwardTable | undefined
+  /** what an exchange takes that begins now */
+  const stages: { -readonly [Name in Role]?: Stages } = {}
+  const listeners: { -readonly [Name in Role]?: Listener } = {}
 
   /** Everything that depends on how sockets can be read, which only {@link listen} finds out. */
   function build(): void {
-    const counts = traffic.upstream
-    const upstream = { parser, rules, buffers, deadlines, turn, counts, readPath, limits: config, onFault }
-    pool = new Pool(origin, {
-      upstream,
+    gateway = new Gateway(current.gateway, createBalancer, undefined)
+    metrics = createMetrics(traffic, targets, version)
+    answerPage = createPages({ traffic, targets, metrics, version, siblings, clock, date })
+    if (current.gateway.forward !== undefined)
+      forward = new ForwardTable(current.gateway.forward, createBalancer)
+    compile()
+    listeners.main = createListener('main', limits.maxConnections, current.gateway)
+    if (limits.adminPort !== undefined) listeners.admin = createListener('admin', ADMIN_CONNECTIONS)
+    if (forward !== undefined) listeners.forward = createListener('forward', limits.maxConnections)
+  }
+
+  /** Puts the stages together anew. An exchange keeps those that it began with. */
+  function compile(): void {
+    const { config, key } = current
+    const { routes } = gateway
+    const mintFor = createMinter({ key, user: config.user, now: Date.now, nextId: randomUUID })
+    const shared = {
+      parser,
+      rules,
       deadlines,
-      limits: config,
+      tunnelTimeout: config.tunnelTimeout,
+      pseudonym: `signet-${instance}`,
+      mint: (method: string) => {
+        if (config.jwtMethods !== '*' && !config.jwtMethods.has(method)) return undefined
+        traffic.tokenMinted()
+        return mintFor()
+      },
+      jwtHeader: config.jwtHeader,
+      upgrades: config.upgrades,
+      answerPage,
+      clock,
+      date,
+      nextRequestId,
+      observer: observe(traffic, config, logger, options.logExchange),
+      onFault,
+    }
+    const find = (head: RequestHead): RouteMatch<Destination> => routes.find(head)
+    const ownPages = limits.adminPort === undefined
+    stages.main = { ...shared, page: ownPages ? pageOf : noPage, find }
+    stages.admin = { ...shared, page: adminPage, find }
+    if (forward !== undefined) {
+      const table = forward
+      stages.forward = { ...shared, page: noPage, find: (head) => table.find(head) }
+    }
+  }
+
+  function reload(next: Changeable): void {
+    const before = gateway
+    // Whatever can be refused comes first: until then nothing has changed.
+    const after = new Gateway(next.gateway, createBalancer, before)
+    try {
+      listeners.main?.update(next.gateway)
+    } catch (thrown) {
+      after.makeWayFor(before)
+      throw thrown
+    }
+    gateway = after
+    current = next
+    const fixed = Object.fromEntries(FIXED_SETTINGS.map((name) => [name, limits[name]]))
+    Object.assign(limits, next.config, fixed)
+    // What was signet's once stays so: the trailers of a request that began before must not imitate what its head says.
+    rules.assert([...asserted.add(next.config.jwtHeader)])
+    forward?.update(next.gateway.forward)
+    compile()
+    before.makeWayFor(after)
+  }
+
+  // ── toward upstreams ────────────────────────────────────────────────────────────────────────────────────────
+
+  function createBalancer(upstream: UpstreamConfig, options?: ForwardPoolOptions): Balancer {
+    return new Balancer(upstream, {
+      createPool: (origin) => createPool(origin, options),
+      clock,
+      onChange: (name, target, condition, reason) => {
+        const line = { event: 'target', upstream: name, target, condition, reason }
+        attempt(() => logger.warn(line, `${target} is ${condition}`))
+      },
+      onFault,
+    })
+  }
+
+  function createPool(origin: Origin, { lookUp, maxIdle }: Partial<ForwardPoolOptions> = {}): Pool {
+    const counts = traffic.upstream
+    return new Pool(origin, {
+      upstream: { parser, rules, buffers, deadlines, turn, counts, readPath, limits, onFault },
+      deadlines,
+      limits,
+      lookUp,
+      maxIdle,
       onOpened: () => traffic.connectionOpened('upstream'),
       onClosed: () => traffic.connectionClosed('upstream'),
       onConnectFailed: (error) => {
         if (isExhausted(error.cause)) complain(`no connection to the upstream: ${error.message}`)
       },
     })
-    metrics = createMetrics(traffic, () => pool.state(), version)
-    const ownPages = config.adminPort === undefined
-    listener = createListener(createRouter(origin, ownPages), config.maxConnections)
-    if (!ownPages) adminListener = createListener(adminRouter, ADMIN_CONNECTIONS)
+  }
+
+  /** The targets of all upstreams; what clients of a forward proxy may ask for has no end, and is not listed. */
+  function targets() {
+    return gateway.balancers.flatMap((balancer) => balancer.states())
+  }
+
+  function balancers(): Balancer[] {
+    return [...gateway.balancers, ...(forward?.balancers ?? [])]
+  }
+
+  // ── toward clients ──────────────────────────────────────────────────────────────────────────────────────────
+
+  let headersRefused = 0
+  const mayWarn = onceASecond(clock)
+  /** Says that a peer which is to send PROXY headers does not, and how many connections that has cost since it was last said. */
+  function onHeaderRefused(reason: string): void {
+    headersRefused++
+    if (!mayWarn()) return
+    attempt(() => logger.warn({ event: 'proxy-header', count: headersRefused, reason }, reason))
+    headersRefused = 0
+  }
+
+  const mayTellOfTls = onceASecond(clock)
+  /** Whoever scans the port breaks connections in every way there is: of interest only to who looks for a fault. */
+  function onTlsError({ message }: Error): void {
+    if (mayTellOfTls()) attempt(() => logger.debug({ event: 'tls', reason: message }, message))
   }
 
   const mayComplain = onceASecond(clock)
@@ -151,38 +268,21 @@ export function createProxy(options: ProxyOptions): Proxy {
     if (mayComplain()) attempt(() => logger.error({ event: 'exhausted', reason }, reason))
   }
 
-  function createListener(route: Router, maxConnections: number): Listener {
-    const stages: Stages = {
-      parser,
-      rules,
-      deadlines,
-      tunnelTimeout: config.tunnelTimeout,
-      pseudonym: `signet-${instance}`,
-      route,
-      pool,
-      mint,
-      jwtHeader: config.jwtHeader,
-      upgrades: config.upgrades,
-      answerPage,
-      clock,
-      date,
-      nextRequestId,
-      observer,
-      onFault,
-    }
-    const downstream: Omit<DownstreamContext, 'onClosed'> = {
+  function createListener(role: Role, maxConnections: number, reception: ReceptionConfig = {}): Listener {
+    const downstream: ListenerContext['downstream'] = {
       parser,
       rules,
       buffers,
       deadlines,
       turn,
       counts: traffic.downstream,
-      limits: config,
-      begin: (head, client) => new Exchange(head, client, stages),
+      limits,
+      begin: (head, client) => new Exchange(head, client, stages[role]!),
       onRefused: (error, client) => {
         const id = nextRequestId()
         return (close) => {
           const text = writeRefusal(error, id, date(), close, !client.asksForHead)
+          const { observer } = stages[role]!
           observer.onStarted()
           observer.onFinished(refusedRecord(id, client, error, text.length))
           return text
@@ -193,8 +293,12 @@ export function createProxy(options: ProxyOptions): Proxy {
     }
     return new Listener({
       downstream,
+      takesConnect: role === 'forward',
       readPath,
       maxConnections,
+      // Whatever they come for, clients share one limit.
+      connections: role === 'admin' ? undefined : () => connectionsOf('main') + connectionsOf('forward'),
+      reception,
       onOpened: () => traffic.connectionOpened('downstream'),
       onClosed: () => traffic.connectionClosed('downstream'),
       onDropped: () => {
@@ -202,52 +306,22 @@ export function createProxy(options: ProxyOptions): Proxy {
         complain(`as many connections as there may be, or as there are descriptors for: ${maxConnections}`)
       },
       onError: (error) => complain(`cannot accept: ${error.message}`),
+      onHeaderRefused,
+      onTlsError,
     })
   }
 
-  function answerPage(page: Page, head: RequestHead, close: boolean): Promise<string> | string {
-    const withBody = head.method !== 'HEAD'
-    const respond = (type: string, text: string, extra?: string) =>
-      writeResponse(200, type, text, date(), close, withBody, extra)
-    const status = (snapshot: Snapshot) =>
-      prefersHtml(acceptOf(head))
-        ? respond('text/html; charset=utf-8', statusHtml(snapshot), HTML_FIELDS)
-        : respond('application/json', `${statusJson(snapshot)}\n`, VARY)
-
-    if (page === 'metrics') {
-      const text = siblings === undefined ? metrics.render() : sum(siblings, true).then(metricsOf)
-      return text.then((rendered) => respond(metrics.contentType, rendered))
-    }
-    if (siblings === undefined) return status(traffic.snapshot(clock(), pool.state()))
-    return sum(siblings, false).then(({ traffic: all, pool: pools, workers }) =>
-      status({ ...all.snapshot(clock(), pools), workers }),
-    )
+  function connectionsOf(role: Role): number {
+    return listeners[role]?.connections ?? 0
   }
 
-  /** What this process and its siblings have done, added up. */
-  async function sum(all: Siblings, runtime: boolean): Promise<Sum> {
-    return sumOf(await all.ask({ runtime }), traffic.instance, clock(), pool.state())
-  }
-
-  function metricsOf(all: Sum): Promise<string> {
-    return renderSum(all, version)
-  }
+  // ── start and end ───────────────────────────────────────────────────────────────────────────────────────────
 
   /** Ends everything that is open. */
   function end(): void {
-    listener.destroy()
-    adminListener?.destroy()
-    pool.destroy()
+    for (const listener of Object.values(listeners)) listener.destroy()
+    for (const balancer of balancers()) balancer.destroy()
     metrics.close()
-  }
-
-  /** Stops accepting and lets what runs end, for at most `ms`; then ends the rest. */
-  async function close(ms: number): Promise<void> {
-    draining = true
-    const ended = Promise.all([listener.drain(), adminListener?.drain()])
-    pool.close()
-    await Promise.race([ended, later(ms)])
-    end()
   }
 
   return {
@@ -261,75 +335,52 @@ export function createProxy(options: ProxyOptions): Proxy {
       }
       build()
       try {
-        const { address, port } = await listener.listen(config.port, config.host)
-        const admin = await adminListener?.listen(config.adminPort ?? 0, '127.0.0.1')
-        return { address, port, adminPort: admin?.port }
+        const { port, host, adminPort } = limits
+        const { forward: forwardConfig } = current.gateway
+        const { main, admin, forward: forwarding } = listeners
+        const { address, port: mainPort } = await main!.listen(port, host)
+        const listensAdmin = await admin?.listen(adminPort ?? 0, '127.0.0.1')
+        const listensForward =
+          forwardConfig && (await forwarding?.listen(forwardConfig.port, forwardConfig.host))
+        return { address, port: mainPort, adminPort: listensAdmin?.port, forwardPort: listensForward?.port }
       } catch (error) {
-        end() // one of the two ports may be open
+        end() // some of the ports may be open
         throw error
       }
     },
 
-    close: () => close(config.drainTimeout),
+    reload,
 
-    async retire() {
+    countReload: (succeeded) => traffic.reloaded(succeeded),
+
+    async close() {
       draining = true
-      const half = config.drainTimeout / 2
-      await Promise.race([Promise.all([listener.retire(), adminListener?.retire()]), later(half)])
-      await close(half)
+      const ended = Promise.all(Object.values(listeners).map((listener) => listener.drain()))
+      for (const balancer of balancers()) balancer.close()
+      await Promise.race([ended, later(limits.drainTimeout)])
+      end()
     },
 
     async report({ runtime }) {
       const families = runtime ? await metrics.runtime() : undefined
-      return { traffic: traffic.tally(), pool: pool.state(), runtime: families }
+      return { traffic: traffic.tally(), targets: targets(), runtime: families }
     },
 
     open: () => {
-      const { open, connecting } = pool.state()
-      const admin = adminListener?.connections ?? 0
-      return {
-        downstream: listener.connections + admin,
-        upstream: open + connecting,
-        deadlines: deadlines.size,
-      }
+      const { open, connecting } = totalOf(balancers().flatMap((balancer) => balancer.states()))
+      const downstream = connectionsOf('main') + connectionsOf('admin') + connectionsOf('forward')
+      return { downstream, upstream: open + connecting, deadlines: deadlines.size }
     },
   }
 }
 
-const VARY = 'Vary: Accept\r\n'
-const HTML_FIELDS = `${VARY}Content-Security-Policy: ${STATUS_PAGE_POLICY}\r\n`
-
 /** The admin port serves the pages and nothing else: any other path is the status page's. */
-const adminRouter: Router = (target) => ({ kind: 'page', page: pageOf(target) ?? 'status' })
-
-/** All values of Accept, joined by commas (RFC 9110 §5.3). */
-function acceptOf({ fields }: RequestHead): string | undefined {
-  let accept: string | undefined
-  for (let line = 0; line < fields.count; line++) {
-    if (fields.name(line).toLowerCase() !== 'accept') continue
-    accept = accept === undefined ? fields.value(line) : `${accept},${fields.value(line)}`
-  }
-  return accept
+function adminPage(target: string): Page {
+  return pageOf(target) ?? 'status'
 }
 
-/** Runs what may fail without harm: a log that cannot be written must not take the traffic with it. */
-function attempt(step: () => void): void {
-  try {
-    step()
-  } catch {
-    // There is nowhere left to say so.
-  }
-}
-
-/** Whether something may be said now that would otherwise be said with every connection or exchange. */
-function onceASecond(clock: () => number): () => boolean {
-  let last = Number.NEGATIVE_INFINITY
-  return () => {
-    const now = clock()
-    if (now - last < 1000) return false
-    last = now
-    return true
-  }
+function noPage(): undefined {
+  return undefined
 }
 
 function described(thrown: unknown): { reason: string; stack?: string | undefined } {
@@ -342,53 +393,6 @@ function described(thrown: unknown): { reason: string; stack?: string | undefine
 function isExhausted(cause: unknown): boolean {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   return code === 'EMFILE' || code === 'ENFILE'
-}
-
-/** Counters and log lines for what happens to exchanges. */
-function observe(
-  traffic: Traffic,
-  config: Config,
-  logger: ProxyLogger,
-  logExchange: ProxyOptions['logExchange'],
-): ExchangeObserver {
-  const logsDrops = logger.isLevelEnabled('debug')
-  return {
-    onStarted: () => traffic.exchangeStarted(),
-    onFinished: (record) => {
-      const { method, status, duration, upstreamDuration, failure } = record
-      traffic.exchangeFinished(method, status, duration, upstreamDuration, failure?.code)
-      if (config.accessLog) attempt(() => logExchange(record, config.user))
-    },
-    onReused: () => traffic.upstreamReused(),
-    onRetried: () => traffic.retried(),
-    onDropped: (fields, line, rule) => {
-      if (!logsDrops) return
-      const why = rule?.why ?? 'named in Connection'
-      attempt(() => logger.debug({ event: 'field-dropped', name: fields.name(line), why }))
-    },
-    onImitation: () => traffic.imitationDropped(1),
-    onTunnel: (change) => (change === 'opened' ? traffic.tunnelOpened() : traffic.tunnelClosed()),
-  }
-}
-
-/** The record of a request whose head could not be read: little is known of it. */
-function refusedRecord(id: string, client: Downstream, failure: ProxyError, octetsOut: number) {
-  return {
-    id,
-    client: client.remoteAddress,
-    method: '-',
-    path: '-',
-    status: failure.status,
-    failure,
-    octetsIn: client.octetsIn,
-    octetsOut,
-    duration: 0,
-    upstreamDuration: undefined,
-    upstream: undefined,
-    reused: false,
-    retried: false,
-    jti: undefined,
-  }
 }
 
 /** The date in the form of RFC 9110 §5.6.7, made once a second. */

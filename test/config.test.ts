@@ -10,17 +10,19 @@ import * as assert from 'uvu/assert'
 import {
   type Config,
   type ConfigInput,
+  type Edges,
   helpText,
   parseFlags,
   readConfig,
   SETTINGS,
   type Setting,
   type SettingName,
+  type Source,
   settingsMarkdown,
   UsageError,
 } from '../src/config.ts'
 import { ConfigError } from '../src/errors.ts'
-import type { Origin } from '../src/http/route.ts'
+import type { Origin } from '../src/http/gateway.ts'
 
 const test = suite('config')
 
@@ -28,7 +30,8 @@ const ROWS = Object.entries(SETTINGS) as [SettingName, Setting<unknown>][]
 const KEY = '0123456789abcdef'.repeat(8)
 const INT = 'an integer from'
 const MS = `${INT} 1 to 2147483647, in ms`
-const ORIGIN = 'http://host:port and nothing after it, the host a DNS name, IPv4 or [IPv6]'
+const ORIGIN =
+  'http://host:port, https://host:port or unix:/path, and nothing after it, the host a DNS name, IPv4 or [IPv6]'
 const METHODS = '* or a comma list of methods'
 const PROTOCOLS = 'none or a comma list of protocols'
 const HOST = 'an address or a host name, IPv6 without brackets'
@@ -39,7 +42,10 @@ function flagOf(name: SettingName): string {
 
 function read(given: Partial<ConfigInput> = {}) {
   const readFile = (path: string): string => assert.unreachable(`read ${path}`) as never
-  return readConfig({ flags: {}, env: {}, readFile, ...given })
+  const { config, settings, files } = readConfig({ flags: {}, env: {}, readFile, ...given })
+  const sources = ROWS.map(([name]) => [name, settings[name].source])
+  const origins = Object.fromEntries(sources) as Record<SettingName, Source>
+  return { config, settings, origins, files }
 }
 
 function problemsOf(given: Partial<ConfigInput>): readonly string[] {
@@ -91,12 +97,15 @@ const DEFAULTS: Config = {
   streamTimeout: 300_000,
   tunnelTimeout: 3_600_000,
   poolIdleTimeout: 4000,
+  poolConnectionAge: 300_000,
   halfCloseTimeout: 2000,
   drainTimeout: 10_000,
   logLevel: 'info',
   accessLog: true,
+  config: undefined,
   workers: 1,
   readPath: 'shared',
+  edges: {},
 }
 
 test('nothing given yields the default of every setting', () => {
@@ -107,8 +116,9 @@ test('nothing given yields the default of every setting', () => {
 })
 
 test('the configuration is frozen', () => {
-  const { config, origins } = read({ env: { SIGNET_UPSTREAM: 'http://a:1' } })
-  for (const part of [config, config.upstream, origins]) assert.ok(Object.isFrozen(part))
+  const { config, settings } = read({ env: { SIGNET_UPSTREAM: 'https://a:1' } })
+  for (const part of [config, config.upstream, config.upstream?.tls, settings])
+    assert.ok(Object.isFrozen(part))
 })
 
 test('every environment variable names one setting', () => {
@@ -130,8 +140,9 @@ const TYPES: [
   Same<Config['accessLog'], boolean>,
   Same<Config['logLevel'], 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'>,
   Same<Config['readPath'], 'shared' | 'events'>,
+  Same<Config['edges'], Edges>,
   Same<Extract<keyof Config, 'secret' | 'secretFile'>, never>,
-] = [true, true, true, true, true, true, true, true, true, true, true, true]
+] = [true, true, true, true, true, true, true, true, true, true, true, true, true]
 
 test('the type of each value is exact', () => {
   assert.ok(TYPES.every(Boolean))
@@ -150,7 +161,7 @@ const integers: [SettingName, number, number][] = [
   ['maxConnections', 1, 1_000_000],
   ['poolSize', 1, 65_535],
   ['poolQueue', 0, 1_000_000],
-  ...ROWS.filter(([name]) => name.endsWith('Timeout')).map(([name]): [SettingName, number, number] => [
+  ...ROWS.filter(([, row]) => row.group === 'deadlines').map(([name]): [SettingName, number, number] => [
     name,
     1,
     2_147_483_647,
@@ -158,6 +169,10 @@ const integers: [SettingName, number, number][] = [
 ]
 
 const WIDE = { SIGNET_MAX_HEAD_SIZE: '262144', SIGNET_MAX_TARGET_SIZE: '64' }
+
+function socket(socketPath: string): Origin {
+  return { host: `unix:${socketPath}`, port: 0, authority: 'localhost', socketPath }
+}
 
 const ACCEPTED: Accepted[] = [
   ...integers.flatMap(([name, min, max]): Accepted[] => [
@@ -178,6 +193,12 @@ const ACCEPTED: Accepted[] = [
   ['upstream', 'http://10.0.0.1:81', { host: '10.0.0.1', port: 81, authority: '10.0.0.1:81' }],
   ['upstream', 'http://[::1]', { host: '::1', port: 80, authority: '[::1]' }],
   ['upstream', 'http://[2001:DB8::1]:81', { host: '2001:db8::1', port: 81, authority: '[2001:db8::1]:81' }],
+  ['upstream', 'https://app', { host: 'app', port: 443, authority: 'app', tls: {} }],
+  ['upstream', 'HTTPS://App:443/', { host: 'app', port: 443, authority: 'app', tls: {} }],
+  ['upstream', 'https://app:80', { host: 'app', port: 80, authority: 'app:80', tls: {} }],
+  ['upstream', 'https://[::1]:8443', { host: '::1', port: 8443, authority: '[::1]:8443', tls: {} }],
+  ['upstream', 'unix:/run/app.sock', socket('/run/app.sock')],
+  ['upstream', `unix:/${'a'.repeat(106)}`, socket(`/${'a'.repeat(106)}`)],
   ['upgrades', 'none', new Set()],
   ['upgrades', 'None', new Set()],
   ['upgrades', 'WebSocket, mqtt', new Set(['websocket', 'mqtt'])],
@@ -239,8 +260,8 @@ const REFUSED: Refused[] = [
   ['host', 'a b', HOST],
   ['host', 'http://a', HOST],
   ['host', 'a'.repeat(256), HOST],
-  ['upstream', 'https://app', 'http://host:port: TLS upstreams are not supported yet'],
-  ['upstream', 'HTTPS://app:443', 'http://host:port: TLS upstreams are not supported yet'],
+  ['upstream', `unix:/${'a'.repeat(107)}`, 'unix: and the path of a socket, at most 107 octets'],
+  ['upstream', `unix:/${'ü'.repeat(54)}`, 'unix: and the path of a socket, at most 107 octets'],
   ...[
     'app',
     'app:3000',
@@ -252,6 +273,12 @@ const REFUSED: Refused[] = [
     'http://',
     'http://:80',
     'http://app:',
+    'https://',
+    'https://app/path',
+    'https:app',
+    'unix:',
+    'unix:app.sock',
+    'unix:/a\0b',
     'http://app:0',
     'http://app:65536',
     'http://app:x',
@@ -281,7 +308,7 @@ const REFUSED: Refused[] = [
   ['upstream', 'http://me@app', ORIGIN, '***@app'],
   ['upstream', 'http://me:pass@app:80', ORIGIN, '***@app:80'],
   ['upstream', 'http://me:p@ss/w@app\n', ORIGIN, '***@app\n'],
-  ['upstream', 'https://me:pass@app', 'http://host:port: TLS upstreams are not supported yet', '***@app'],
+  ['upstream', 'https://me:pass@app', ORIGIN, '***@app'],
   ['upgrades', 'none,websocket', PROTOCOLS],
   ['upgrades', 'websocket,', PROTOCOLS],
   ['upgrades', 'web socket', PROTOCOLS],
@@ -334,7 +361,7 @@ for (const [name, row] of ROWS) {
 }
 
 test('every setting is in both tables of cases', () => {
-  const elsewhere = ['secret', 'secretFile']
+  const elsewhere = ['secret', 'secretFile', 'config']
   for (const [name] of ROWS) {
     if (elsewhere.includes(name)) continue
     assert.ok(
@@ -420,11 +447,9 @@ test('a secret file must be readable and hold something', () => {
   const env = { SIGNET_SECRET_FILE: '/run/key', NODE_ENV: 'production' }
   const problem = 'SIGNET_SECRET_FILE: found "/run/key", expected a file with a key in it'
   const missing = () => {
-    throw new Error("ENOENT: no such file or directory, open '/run/key'")
+    throw Object.assign(new Error('ENOENT, open /run/key'), { code: 'ENOENT' })
   }
-  assert.equal(problemsOf({ env, readFile: missing }), [
-    `${problem}: ENOENT: no such file or directory, open '/run/key'`,
-  ])
+  assert.equal(problemsOf({ env, readFile: missing }), [`${problem}: there is no such file`])
   assert.equal(problemsOf({ env, readFile: () => ' \n' }), [`${problem}: it is empty`])
   assert.equal(problemsOf({ env: { ...env, SIGNET_SECRET_ENCODING: 'utf8' }, readFile: () => '\n' }), [
     `${problem}: it is empty`,

@@ -25,6 +25,7 @@ const record: ExchangeRecord = {
   reused: true,
   retried: false,
   jti: 'f81d4fae-7dec-11d0-a765-00a0c91e6bf6',
+  route: 'shops',
 }
 
 test('the line of an exchange is the JSON of its fields, whatever octets its texts are made of', () => {
@@ -48,6 +49,7 @@ test('the line of an exchange is the JSON of its fields, whatever octets its tex
     reused: fc.boolean(),
     retried: fc.boolean(),
     jti: some(text),
+    route: some(text),
   })
   fc.assert(
     fc.property(arbitrary, text, (random, subject) => {

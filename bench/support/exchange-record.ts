@@ -16,5 +16,6 @@ export const RECORD: ExchangeRecord = {
   upstream: '127.0.0.1:3000',
   reused: true,
   retried: false,
+  route: undefined,
   jti: '32d7d266-ebdb-473e-8efa-9af32bb818be',
 }

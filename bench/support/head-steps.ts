@@ -1,6 +1,7 @@
 // The heads that benches are made with, and the steps of each on its way through. The octets lie in the shared read
 // buffer, as on the road, each head in a place of its own; the text that is made is written out, as into a socket.
 
+import { FieldSection } from '../../src/http/fields.ts'
 import { FieldRules } from '../../src/http/forward-fields.ts'
 import { ForwardingLines } from '../../src/http/forwarding.ts'
 import { findHeadEnd, scanHead } from '../../src/http/head-scanner.ts'
@@ -38,7 +39,7 @@ const ADDITIONS = {
   fallbackAuthority: '127.0.0.1:9000',
   upgrade: undefined,
   lines:
-    `${new ForwardingLines('127.0.0.1').lines('127.0.0.1:8080')}Via: 1.1 signet-0a1b2c3d\r\n` +
+    `${new ForwardingLines('127.0.0.1', 'http').lines({ authority: '127.0.0.1:8080', fields: new FieldSection('', []), rules: [] })}Via: 1.1 signet-0a1b2c3d\r\n` +
     `x-my-jwt: ${'x'.repeat(290)}\r\n`,
 }
 

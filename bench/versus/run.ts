@@ -78,7 +78,7 @@ const setting: Setting = {
   progress: new Progress(countSteps()),
   secret: randomBytes(64).toString('hex'),
   tool: PROGRAMS.wrk.found === undefined ? 'autocannon' : 'wrk',
-  warmUp: quick ? 10_000 : 30_000,
+  warmUp: quick ? 60_000 : 300_000,
   manyFiles: hardFileLimit() >= MANY_FILES,
 }
 const instruments: Instruments = { children, counts: noInstructions === undefined }

@@ -31,7 +31,7 @@ export interface Setting {
 }
 
 /** s of warm-up that even the slowest gets no more than. */
-const MOST_WARM_UP = 6
+const MOST_WARM_UP = 10
 /** A client connection and one to the upstream for each that the load and the idle clients open. */
 const OPEN_FILES = openFilesFor(2 * (IDLE_CONNECTIONS + 1000))
 

@@ -1,11 +1,12 @@
 // The Prometheus page. Nothing is kept here: each family is drawn from Traffic when a scrape asks for it.
-// In: the counters and the state of the pool, of one process or of several. Out: text in the exposition format 0.0.4.
+// In: the counters and the states of the targets, of one process or of several. Out: text in the exposition format 0.0.4.
 
 import { Counter, Gauge, type Metric, Registry } from 'prom-client'
 import type { Histogram } from './histogram.ts'
 import { renderRuntime, type RuntimeFamilies, watchRuntime } from './runtime-metrics.ts'
-import type { PoolState } from '../net/pool.ts'
+import type { TargetState } from '../net/balancer.ts'
 import type { Sum } from './sum.ts'
+import { isUp, totalOf } from './targets.ts'
 import { type Traffic, WORKER_STATES } from './traffic.ts'
 
 /** The metrics page of one process. */
@@ -32,7 +33,7 @@ interface Family {
 
 /** A family that is drawn from the counters of a process. */
 interface TrafficFamily extends Family {
-  readonly samples: (traffic: Traffic, pool: PoolState) => readonly Sample[]
+  readonly samples: (traffic: Traffic, targets: readonly TargetState[]) => readonly Sample[]
 }
 
 const FAMILIES: readonly TrafficFamily[] = [
@@ -100,17 +101,28 @@ const FAMILIES: readonly TrafficFamily[] = [
     name: 'signet_upstream_pool_connections',
     help: 'Connections of the upstream pool, by what they are doing.',
     labels: ['state'],
-    samples: (_traffic, { idle, busy, connecting }) => [
-      [idle, { state: 'idle' }],
-      [busy, { state: 'busy' }],
-      [connecting, { state: 'connecting' }],
-    ],
+    samples: (_traffic, targets) => {
+      const { idle, busy, connecting } = totalOf(targets)
+      return [
+        [idle, { state: 'idle' }],
+        [busy, { state: 'busy' }],
+        [connecting, { state: 'connecting' }],
+      ]
+    },
   },
   {
     type: 'gauge',
     name: 'signet_upstream_pool_waiting',
     help: 'Exchanges waiting for an upstream connection.',
-    samples: (_traffic, pool) => [[pool.waiting]],
+    samples: (_traffic, targets) => [[totalOf(targets).waiting]],
+  },
+  {
+    type: 'gauge',
+    name: 'signet_upstream_up',
+    help: 'Whether a target takes part in the traffic: 0 while it is ejected or unwell, in any process.',
+    labels: ['upstream', 'target'],
+    samples: (_traffic, targets) =>
+      targets.map((one) => [isUp(one) ? 1 : 0, { upstream: one.upstream, target: one.origin }]),
   },
   {
     type: 'counter',
@@ -148,6 +160,16 @@ const FAMILIES: readonly TrafficFamily[] = [
     help: 'Upgraded connections opened.',
     samples: (traffic) => [[traffic.tunnelsOpened]],
   },
+  {
+    type: 'counter',
+    name: 'signet_config_reloads_total',
+    help: 'Configurations that were read while signet ran, by whether they came into force.',
+    labels: ['result'],
+    samples: (traffic) => [
+      [traffic.reloadsSucceeded, { result: 'success' }],
+      [traffic.reloadsFailed, { result: 'failure' }],
+    ],
+  },
 ]
 
 const WORKERS: Family = {
@@ -169,11 +191,15 @@ const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 /**
  * Prepares the metrics page, with registries of its own.
  *
- * @param poolState the pool as it is when asked
+ * @param targets of all upstreams, as they are when asked
  * @param version signet's, for `signet_build_info`
  */
-export function createMetrics(traffic: Traffic, poolState: () => PoolState, version: string): Metrics {
-  const own = registryOf(traffic, poolState, version)
+export function createMetrics(
+  traffic: Traffic,
+  targets: () => readonly TargetState[],
+  version: string,
+): Metrics {
+  const own = registryOf(traffic, targets, version)
   const runtime = watchRuntime()
   return {
     render: async () => (await Promise.all([own.metrics(), runtime.render()])).join('\n'),
@@ -188,8 +214,11 @@ export function createMetrics(traffic: Traffic, poolState: () => PoolState, vers
  *
  * @param version signet's, for `signet_build_info`
  */
-export async function renderSum({ traffic, pool, runtime, workers }: Sum, version: string): Promise<string> {
-  const own = registryOf(traffic, () => pool, version)
+export async function renderSum(
+  { traffic, targets, runtime, workers }: Sum,
+  version: string,
+): Promise<string> {
+  const own = registryOf(traffic, () => targets, version)
   registerFamily(own, WORKERS, () =>
     WORKER_STATES.map((state) => [workers.filter((worker) => worker.state === state).length, { state }]),
   )
@@ -198,10 +227,10 @@ export async function renderSum({ traffic, pool, runtime, workers }: Sum, versio
 }
 
 /** signet's own families. */
-function registryOf(traffic: Traffic, poolState: () => PoolState, version: string): Registry {
+function registryOf(traffic: Traffic, targets: () => readonly TargetState[], version: string): Registry {
   const registry = new Registry()
   registerBuildInfo(registry, version)
-  for (const family of FAMILIES) registerFamily(registry, family, () => family.samples(traffic, poolState()))
+  for (const family of FAMILIES) registerFamily(registry, family, () => family.samples(traffic, targets()))
   registerDurations(registry, {
     name: 'signet_request_duration_seconds',
     help: 'From the first octet of a request to the last of its response.',
@@ -232,6 +261,7 @@ function registerFamily(registry: Registry, family: Family, samples: () => reado
   const registers = [registry]
   if (family.type === 'gauge') {
     const collect = () => {
+      gauge.reset() // a target that is gone must not go on as it was last seen
       for (const [value, labels = {}] of samples()) gauge.set(labels, value)
     }
     const gauge = new Gauge({ name, help, labelNames, registers, collect })

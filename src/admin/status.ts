@@ -5,6 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { FAILURES, type FailureCode } from '../errors.ts'
+import type { TargetState } from '../net/balancer.ts'
 import { html, Markup } from './markup.ts'
 import type { LatencySnapshot, SideSnapshot, Snapshot, WorkerSnapshot } from './traffic.ts'
 
@@ -162,10 +163,17 @@ function tablesOf(snapshot: Snapshot): readonly Markup[] {
       ['Connecting', pool.connecting],
       ['Exchanges waiting', `${grouped(pool.waiting)} of ${grouped(pool.queue)}`],
     ]),
+    table('Upstream targets', TARGET_COLUMNS, snapshot.targets.map(targetRow)),
     ...(snapshot.workers === undefined
       ? []
       : [table('Workers', WORKER_COLUMNS, snapshot.workers.map(workerRow))]),
   ]
+}
+
+const TARGET_COLUMNS = ['Target', 'Upstream', 'Condition', 'Open', 'Busy', 'Waiting']
+
+function targetRow({ origin, upstream, condition, open, busy, waiting }: TargetState): Row {
+  return [origin, upstream, condition, open, busy, waiting]
 }
 
 const WORKER_COLUMNS = ['Worker', 'Process', 'State', 'Running for', 'Restarts', 'Requests', 'Connections']

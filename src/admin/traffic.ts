@@ -3,8 +3,10 @@
 // counts the metrics are drawn from. Every count is a double, exact up to 2^53, so none wraps.
 
 import { FAILURES, type FailureCode } from '../errors.ts'
+import type { TargetState } from '../net/balancer.ts'
 import type { PoolState } from '../net/pool.ts'
 import { Histogram, type HistogramTally } from './histogram.ts'
+import { totalOf } from './targets.ts'
 
 /** The place a connection leads to: the clients or the origin. */
 export type ConnectionSide = 'downstream' | 'upstream'
@@ -61,7 +63,10 @@ export interface Snapshot {
   readonly upstreamLatencyMs: LatencySnapshot
   readonly downstream: SideSnapshot & { readonly refusedAtCap: number }
   readonly upstream: SideSnapshot & { readonly reused: number }
+  /** of all targets together */
   readonly pool: PoolState
+  /** each target of each upstream */
+  readonly targets: readonly TargetState[]
   readonly tunnels: { readonly open: number; readonly total: number }
   readonly tokens: { readonly minted: number; readonly imitationsDropped: number }
   /** the processes that these numbers are the sum of; none where there is only one */
@@ -122,6 +127,8 @@ const COUNTERS = [
   'imitationsDropped',
   'tunnelsOpened',
   'tunnelsClosed',
+  'reloadsSucceeded',
+  'reloadsFailed',
 ] as const
 
 /** The plain counters of {@link SideTraffic}. */
@@ -189,6 +196,8 @@ export class Traffic {
   imitationsDropped = 0
   tunnelsOpened = 0
   tunnelsClosed = 0
+  reloadsSucceeded = 0
+  reloadsFailed = 0
 
   constructor(instance: Instance) {
     this.instance = instance
@@ -262,6 +271,12 @@ export class Traffic {
     this.tunnelsOpened++
   }
 
+  /** A configuration was read while signet ran, and came into force or did not. */
+  reloaded(succeeded: boolean): void {
+    if (succeeded) this.reloadsSucceeded++
+    else this.reloadsFailed++
+  }
+
   tunnelClosed(): void {
     this.tunnelsClosed++
   }
@@ -325,7 +340,7 @@ export class Traffic {
    *
    * @param now milliseconds of the clock `startedAt` was read from
    */
-  snapshot(now: number, pool: PoolState): Snapshot {
+  snapshot(now: number, targets: readonly TargetState[]): Snapshot {
     return {
       name: this.instance.name,
       version: this.instance.version,
@@ -342,7 +357,8 @@ export class Traffic {
       upstreamLatencyMs: latencyOf(this.upstreamLatency),
       downstream: { ...sideOf(this.downstream), refusedAtCap: this.connectionsRefusedAtCap },
       upstream: { ...sideOf(this.upstream), reused: this.upstreamConnectionsReused },
-      pool: { ...pool },
+      pool: totalOf(targets),
+      targets: targets.map((target) => ({ ...target })),
       tunnels: { open: this.tunnelsOpen, total: this.tunnelsOpened },
       tokens: { minted: this.tokensMinted, imitationsDropped: this.imitationsDropped },
     }

@@ -1,17 +1,18 @@
 // `signet run`: the proxy as a process. In: flags and environment. Out: an exit code, 0 after SIGTERM or SIGINT.
 
-import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import closeWithGrace from 'close-with-grace'
-import { type Config, helpText, parseFlags, readConfig, UsageError } from '../config.ts'
+import { type Config, helpText, parseFlags, UsageError } from '../config.ts'
 import { ConfigError } from '../errors.ts'
-import type { Origin } from '../http/route.ts'
-import { readHmacKey } from '../jwt/keys.ts'
+import { type GatewayConfig, type Origin, plainGateway, type UpstreamConfig } from '../http/gateway.ts'
 import { verifyToken } from '../jwt/verify.ts'
 import { type Log, openLog } from '../log.ts'
 import type { Listening } from '../proxy.ts'
 import { createEcho, type Echo, type Output } from './echo.ts'
+import { Reloader } from './reloader.ts'
 import { type ServingOptions, signingKey, startServing } from './serving.ts'
+import { loadSettings } from './settings.ts'
+import { Watch } from './watch.ts'
 
 /** What the command needs from outside. */
 export interface RunOptions {
@@ -64,8 +65,10 @@ interface Acceptor {
   readonly listening: Listening
   /** Stops accepting and lets running exchanges end. */
   close(): Promise<void>
-  /** Puts new processes in the place of the old, without a gap; undefined where there is only this one. */
-  readonly change: ((config: Config) => Promise<void>) | undefined
+  /** Goes by another configuration. @throws {ConfigError} why it does not */
+  reload(config: Config, gateway: GatewayConfig): Promise<void>
+  /** Counts a reload, for the pages. */
+  countReload(succeeded: boolean): void
 }
 
 /** ms beyond the drain deadline that stopping may take: the last words of workers, and then of this process */
@@ -78,95 +81,142 @@ async function serve(
   flags: Record<string, string>,
   { env, stdout, stderr, version }: RunOptions,
 ): Promise<number> {
-  const readFile = (path: string) => readFileSync(path, 'utf8')
-  const readSettings = () => readConfig({ flags, env, readFile, checkSecret: readHmacKey }).config
-  let config = readSettings()
+  const load = () => loadSettings(flags, env)
+  const { config, files } = await load()
+  // From the moment they were read: what changes while signet starts is taken up as soon as it has.
+  const watch = new Watch(() => reload())
+  if (config.config !== undefined) watch.add(files)
+  let changedEarly = false
+  let reload = () => {
+    changedEarly = true
+  }
   const demo = config.secretText === undefined
   const log = openLog({ level: config.logLevel, pretty: stdout.isTTY === true, fd: 1 })
   const { logger } = log
-
-  const echo = config.upstream === undefined ? await startEcho(() => config) : undefined
-  const origin = config.upstream ?? (echo as { origin: Origin }).origin
+  const upstreams = new Upstreams(config)
+  const gateway = await upstreams.of(config)
   let acceptor: Acceptor
   try {
     const accept = config.workers === 1 ? acceptHere : acceptInWorkers
-    acceptor = await accept({ config, origin, version, log })
+    acceptor = await accept({ config, gateway, version, log })
   } catch (error) {
-    await echo?.echo.close()
+    watch.close()
+    await upstreams.close()
     await log.close()
     throw error
   }
-  const { listening, change } = acceptor
+  const { listening } = acceptor
+
+  const onFiles = (read: readonly string[]) => {
+    if (config.config !== undefined) watch.add(read)
+  }
+  const reloader = new Reloader({ load, acceptor, upstreams, log, config, onFiles })
+  reload = () => reloader.reload()
+  if (changedEarly) reload()
+
+  // Without a file, and in one process, SIGHUP means what it means to most: the end.
+  const reloads = config.config !== undefined || config.workers > 1
 
   const ended = new Promise<number>((resolve) => {
     const delay = config.drainTimeout + STOP_MARGIN
-    const skip = change === undefined ? [...FAULTS] : [...FAULTS, 'SIGHUP' as const]
+    const skip = reloads ? [...FAULTS, 'SIGHUP' as const] : [...FAULTS]
     const { close } = closeWithGrace({ delay, logger: false, skip }, async ({ err, signal }) => {
+      watch.close()
       if (err) logger.error({ event: 'crash', reason: err.message, stack: err.stack }, 'unforeseen error')
       logger.info({ event: 'stopping', signal }, 'no longer accepting; running exchanges may end')
       await acceptor.close()
-      await echo?.echo.close()
+      await upstreams.close()
       logger.info({ event: 'stopped' }, 'stopped')
       await log.close()
       resolve(err ? EXIT_FAILURE : 0)
     })
-    if (change === undefined) return
+    if (!reloads) return
     process.on('SIGHUP', () => {
       // A terminal that is gone sends it too, and means what it always meant.
       if (stdout.isTTY === true && !isatty(1)) void close()
-      else changeWorkers(change)
+      else reload()
     })
   })
-
-  /** Reads again what the settings name, such as the file with the secret, and lets new workers go by it. */
-  function changeWorkers(changeTo: (config: Config) => Promise<void>): void {
-    try {
-      config = readSettings()
-    } catch (error) {
-      const problems = error instanceof ConfigError ? error.problems : [String(error)]
-      logger.error(
-        { event: 'change-refused', problems },
-        `the workers stay as they are: ${problems.join('; ')}`,
-      )
-      return
-    }
-    logger.info({ event: 'changing' }, 'new workers take the place of the old, one after the other')
-    void changeTo(config)
-  }
 
   // Last, since whoever reads that signet listens may send it a signal at once.
   if (demo) logger.warn({ event: 'demo-secret' }, 'tokens are signed with the public demo secret')
   const several = config.workers === 1 ? {} : { workers: config.workers }
-  logger.info(
-    { event: 'listening', ...listening, upstream: origin.authority, echo: echo !== undefined, ...several },
-    'listening',
-  )
-  stderr.write(greeting(listening, origin, { version, demo, echo: echo !== undefined, ...several }))
+  const { echo } = upstreams
+  logger.info({ event: 'listening', ...listening, ...summaryOf(gateway), echo, ...several }, 'listening')
+  stderr.write(greeting(listening, gateway, { version, demo, echo, ...several }))
   return ended
+}
+
+/** Where everything goes, or how much there is of it, for the log. */
+function summaryOf({
+  routes,
+  upstreams,
+}: GatewayConfig): { upstream: string } | { routes: number; upstreams: number } {
+  const [only] = upstreams
+  if (upstreams.length === 1 && only?.targets.length === 1)
+    return { upstream: only.targets[0]!.origin.authority }
+  return { routes: routes.length, upstreams: upstreams.length }
 }
 
 type AcceptOptions = ServingOptions & { readonly log: Log }
 
 async function acceptHere(options: AcceptOptions): Promise<Acceptor> {
-  const { proxy, listening } = await startServing(options)
-  return { listening, close: proxy.close, change: undefined }
+  const { proxy, listening, reload } = await startServing(options)
+  return {
+    listening,
+    close: proxy.close,
+    reload: async (config, gateway) => reload(config, gateway),
+    countReload: proxy.countReload,
+  }
 }
 
-async function acceptInWorkers({ config, origin, version, log }: AcceptOptions): Promise<Acceptor> {
+async function acceptInWorkers({ config, gateway, version, log }: AcceptOptions): Promise<Acceptor> {
   // Loaded only where it is asked for: one process pays nothing for it.
   const { Workers } = await import('../workers/workers.ts')
   const { logger, lines } = log
-  const workers = new Workers({ config, origin, version, logger, lines })
+  const workers = new Workers({ config, gateway, version, logger, lines })
   const listening = await workers.listen()
-  return { listening, close: () => workers.close(), change: (changed) => workers.change(changed) }
+  return {
+    listening,
+    close: () => workers.close(),
+    reload: (changed, changedGateway) => workers.reload(changed, changedGateway),
+    countReload: (succeeded) => workers.countReload(succeeded),
+  }
 }
 
-/** The built-in upstream, for trying signet out; it verifies with the key of the moment. */
-async function startEcho(current: () => Config): Promise<{ echo: Echo; origin: Origin }> {
-  const verify = (jwt: string) => verifyToken(jwt, signingKey(current()))
-  const echo = createEcho({ verify, jwtHeader: current().jwtHeader })
-  const { port } = await echo.listen(0, '127.0.0.1')
-  return { echo, origin: { host: '127.0.0.1', port, authority: `127.0.0.1:${port}` } }
+/** The gateway of a configuration, and the built-in upstream, for trying signet out, where it names none. */
+class Upstreams {
+  #echo: { readonly echo: Echo; readonly origin: Origin } | undefined
+  /** whose key the echo verifies with */
+  #current: Config
+
+  constructor(config: Config) {
+    this.#current = config
+  }
+
+  /** Whether the echo runs. */
+  get echo(): boolean {
+    return this.#echo !== undefined
+  }
+
+  /** All routes and upstreams; starts the echo if it is needed. */
+  async of(config: Config): Promise<GatewayConfig> {
+    this.#current = config
+    if (config.gateway !== undefined) return config.gateway
+    const origin = config.upstream ?? (this.#echo ??= await this.#startEcho()).origin
+    return { ...plainGateway(origin), ...config.edges }
+  }
+
+  async #startEcho(): Promise<{ echo: Echo; origin: Origin }> {
+    const verify = (jwt: string) => verifyToken(jwt, signingKey(this.#current))
+    const echo = createEcho({ verify, jwtHeader: this.#current.jwtHeader })
+    const { port } = await echo.listen(0, '127.0.0.1')
+    return { echo, origin: { host: '127.0.0.1', port, authority: `127.0.0.1:${port}` } }
+  }
+
+  async close(): Promise<void> {
+    await this.#echo?.echo.close()
+  }
 }
 
 interface Greeting {
@@ -179,13 +229,14 @@ interface Greeting {
 
 /** What a person who has just started signet wants to know. */
 function greeting(
-  { address, port, adminPort }: Listening,
-  origin: Origin,
+  { address, port, adminPort, forwardPort }: Listening,
+  gateway: GatewayConfig,
   { version, demo, echo, workers }: Greeting,
 ): string {
   const host =
     address === '0.0.0.0' || address === '::' ? 'localhost' : address.includes(':') ? `[${address}]` : address
-  const url = `http://${host}:${port}`
+  const { tls, routes, upstreams, forward } = gateway
+  const url = `http${tls === undefined ? '' : 's'}://${host}:${port}`
   const pages = adminPort === undefined ? url : `http://127.0.0.1:${adminPort}`
   return [
     `signet ${version}`,
@@ -198,12 +249,22 @@ function greeting(
         ]
       : []),
     `  listening  ${url}`,
-    `  upstream   http://${origin.authority}${echo ? ' (the built-in echo)' : ''}`,
+    `  upstream   ${upstreams.length === 1 ? nameOf(upstreams[0]!) : `${upstreams.length}, by ${routes.length} routes`}${echo ? ' (the built-in echo)' : ''}`,
+    ...(forwardPort === undefined ? [] : [`  forward    http://${forward?.host}:${forwardPort}`]),
     ...(workers === undefined ? [] : [`  workers    ${workers} processes`]),
     `  status     ${pages}/status   metrics ${pages}/metrics`,
     '',
-    `  try        curl -d '{"hello":"world"}' ${url}/protected`,
+    `  try        curl ${tls === undefined ? '' : '-k '}-d '{"hello":"world"}' ${url}/protected`,
     '',
     '',
   ].join('\n')
+}
+
+/** The targets of an upstream, as URLs. */
+function nameOf({ targets }: UpstreamConfig): string {
+  return targets
+    .map(({ origin: { tls, socketPath, authority } }) =>
+      socketPath === undefined ? `http${tls === undefined ? '' : 's'}://${authority}` : `unix:${socketPath}`,
+    )
+    .join(', ')
 }

@@ -38,12 +38,13 @@ async function serve(link: PrimaryLink): Promise<number> {
   const log = openLog({ level: config.logLevel, pretty: false, fd: 1, worker })
   try {
     const siblings = { instance, ask: link.ask.bind(link) }
-    const { proxy, listening } = await startServing({ ...start, log, siblings })
+    const { proxy, listening, reload } = await startServing({ ...start, log, siblings })
     const ended = new Promise<number>((resolve) => {
-      link.serve(
-        (order) => void (order === 'retire' ? proxy.retire() : proxy.close()).then(() => resolve(0)),
-        (runtime) => proxy.report({ runtime }),
-      )
+      link.serve({
+        end: () => void proxy.close().then(() => resolve(0)),
+        report: (runtime) => proxy.report({ runtime }),
+        reload: (next) => reload(next.config, next.gateway),
+      })
       process.once('uncaughtException', ({ message: reason, stack }) => {
         process.once('uncaughtException', () => process.exit(EXIT_FAILURE))
         log.logger.error({ event: 'crash', reason, stack }, 'unforeseen error')

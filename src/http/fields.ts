@@ -50,6 +50,11 @@ export class FieldSection {
   }
 }
 
+/** `text` without OWS at its ends (RFC 9110 §5.6.3). */
+export function trimmed(text: string): string {
+  return trim(text, 0, text.length)
+}
+
 /** `text[start, end)` without OWS at its ends. Not `String.trim`, which would eat obs-text such as NBSP. */
 function trim(text: string, start: number, end: number): string {
   while (start < end && isBlank(text.charCodeAt(start))) start++
@@ -65,7 +70,7 @@ function isBlank(octet: number): boolean {
 export function listMembers(value: string): string[] {
   const members: string[] = []
   for (const part of value.toLowerCase().split(',')) {
-    const member = trim(part, 0, part.length)
+    const member = trimmed(part)
     if (member !== '') members.push(member)
   }
   return members

@@ -104,12 +104,22 @@ interface Known {
 
 /** Looks field names up in the rules by their octets: none costs a string but one that may be an imitation. */
 export class FieldRules {
-  readonly #asserted: ReadonlySet<string>
+  #asserted: ReadonlySet<string> = new Set()
   /** what a name of this length (up to 63) with this first letter may be; undefined where none has a rule */
-  readonly #suspects = new Array<Known[] | undefined>(64 * 32).fill(undefined)
+  readonly #suspects = new Array<Known[] | undefined>(64 * 32)
 
-  /** @param asserted lower-case names of the fields that only signet may send upstream, such as `x-my-jwt` */
+  /** @param asserted as for {@link assert} */
   constructor(asserted: readonly string[]) {
+    this.assert(asserted)
+  }
+
+  /**
+   * Says which fields are signet's from now on; heads that were read before keep the rules they were read with.
+   *
+   * @param asserted lower-case names of the fields that only signet may send upstream, such as `x-my-jwt`
+   */
+  assert(asserted: readonly string[]): void {
+    this.#suspects.fill(undefined)
     this.#asserted = new Set(asserted.map(fold))
     for (const name of this.#asserted) {
       this.#know({ name, rule: ASSERTED })
@@ -169,7 +179,8 @@ export const ASSERTED: FieldRule = {
   treatment: 'asserted',
   why: 'only signet may assert this to an upstream',
 }
-const FORWARDING: FieldRule = {
+/** The rule of the fields that say where a request came from. */
+export const FORWARDING: FieldRule = {
   treatment: 'asserted',
   why: 'signet says what it saw, not what a client claims',
 }

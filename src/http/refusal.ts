@@ -5,7 +5,7 @@ import { FAILURES, type ProxyError } from '../errors.ts'
 
 /**
  * The response that tells a client of a failure: `application/problem+json` with the failure's code and the
- * request's id. Nothing of the error's message or cause, which may speak of upstreams.
+ * request's id, and the field lines it asks for. Nothing of the error's message or cause, which may speak of upstreams.
  *
  * @param withBody false for HEAD, which is told the length alone (RFC 9110 §9.3.2)
  */
@@ -19,8 +19,9 @@ export function writeRefusal(
   const { status, title } = FAILURES[error.code]
   const body = `${JSON.stringify({ type: 'about:blank', title, status, code: error.code, requestId })}\n`
   // All of these mean "not now", so a client is told when to come back (RFC 9110 §10.2.3).
-  const retryAfter = status === 503 ? 'Retry-After: 1\r\n' : ''
-  return writeResponse(status, 'application/problem+json', body, date, close, withBody, retryAfter)
+  let extra = status === 503 ? 'Retry-After: 1\r\n' : ''
+  for (const [name, value] of Object.entries(error.fields ?? {})) extra += `${name}: ${value}\r\n`
+  return writeResponse(status, 'application/problem+json', body, date, close, withBody, extra)
 }
 
 /** A whole response of signet's own, with fields that every one of them has. `extra` is whole field lines. */

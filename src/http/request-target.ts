@@ -3,35 +3,59 @@
 import { ProxyError } from '../errors.ts'
 import { allIn, DIGIT, HOST, PATH, QUERY } from './octets.ts'
 
+/** How a client speaks to signet: over plain TCP, or over TLS. */
+export type Scheme = 'http' | 'https'
+
 /** A request-target, taken apart. */
 export interface RequestTarget {
-  /** what goes upstream: origin-form, or `*` */
+  /** what goes upstream: origin-form, or `*`; of CONNECT, which does not, the authority-form */
   readonly forwarded: string
-  /** the authority that an absolute-form names, and which replaces Host (RFC 9112 §3.2.2) */
+  /** the authority that an absolute-form or authority-form names, and which replaces Host (RFC 9112 §3.2.2) */
   readonly authority: string | undefined
 }
+
+/** Which forms a connection may use. */
+export interface TargetForms {
+  /** what absolute-form must say: RFC 9110 §7.4, what was not asked for over TLS must not be answered as if it had been */
+  readonly scheme: Scheme
+  /** whether this is a forward proxy to its clients: otherwise CONNECT means nothing here */
+  readonly takesConnect: boolean
+}
+
+/** The forms of a connection without TLS, to a gateway. */
+export const PLAIN_FORMS: TargetForms = { scheme: 'http', takesConnect: false }
 
 /**
  * Reads a request-target and turns absolute-form into origin-form.
  *
  * @throws {ProxyError} `ERR_CONNECT_UNSUPPORTED`, `ERR_MISDIRECTED`, `ERR_TARGET_MALFORMED`
  */
-export function readTarget(method: string, target: string): RequestTarget {
-  if (method === 'CONNECT') throw new ProxyError('ERR_CONNECT_UNSUPPORTED', 'CONNECT')
+export function readTarget(method: string, target: string, forms = PLAIN_FORMS): RequestTarget {
+  if (method === 'CONNECT') {
+    if (!forms.takesConnect) throw new ProxyError('ERR_CONNECT_UNSUPPORTED', 'CONNECT')
+    return readAuthorityForm(target)
+  }
   if (target.charCodeAt(0) === 0x2f) return { forwarded: checkOriginForm(target, 0), authority: undefined }
   if (target === '*') {
     if (method === 'OPTIONS') return { forwarded: '*', authority: undefined }
     throw new ProxyError('ERR_TARGET_MALFORMED', 'asterisk-form is for OPTIONS alone')
   }
-  return readAbsoluteForm(method, target)
+  return readAbsoluteForm(method, target, forms.scheme)
 }
 
-function readAbsoluteForm(method: string, target: string): RequestTarget {
+/** RFC 9112 §3.2.3: host and port, and neither may be missing. */
+function readAuthorityForm(target: string): RequestTarget {
+  if (!isAuthority(target) || !/:\d+$/.test(target)) {
+    throw new ProxyError('ERR_TARGET_MALFORMED', 'CONNECT without host:port')
+  }
+  return { forwarded: target, authority: target }
+}
+
+function readAbsoluteForm(method: string, target: string, expected: Scheme): RequestTarget {
   const scheme = target.indexOf('://')
   if (scheme === -1) throw new ProxyError('ERR_TARGET_MALFORMED', 'neither origin-form nor absolute-form')
-  if (target.slice(0, scheme).toLowerCase() !== 'http') {
-    // RFC 9110 §7.4: what was not asked for over TLS must not be answered as if it had been.
-    throw new ProxyError('ERR_MISDIRECTED', 'absolute-form with a scheme other than http')
+  if (target.slice(0, scheme).toLowerCase() !== expected) {
+    throw new ProxyError('ERR_MISDIRECTED', `absolute-form with a scheme other than ${expected}`)
   }
   const start = scheme + 3
   const end = firstOf(target, start)
@@ -98,8 +122,16 @@ export function isAuthority(text: string): boolean {
 const GROUP = /^[0-9A-Fa-f]{1,4}$/
 const IPV4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}$/
 
-/** Eight groups of 16 bits; one run of zeros may be left out, and the last two may be an IPv4 address (RFC 4291 §2.2). */
-function isIPv6(text: string): boolean {
+/** Whether `text` is an IPv4 address in four decimal parts, without leading zeros. */
+export function isIPv4(text: string): boolean {
+  return IPV4.test(text)
+}
+
+/**
+ * Whether `text` is an IPv6 address: eight groups of 16 bits, of which one run of zeros may be left out, and the last two may
+ * be an IPv4 address (RFC 4291 §2.2).
+ */
+export function isIPv6(text: string): boolean {
   const halves = text.split('::')
   if (halves.length > 2) return false
   const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')))

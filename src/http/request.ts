@@ -7,7 +7,7 @@ import { type FieldSection, listMembers } from './fields.ts'
 import { type Framing, type FramingFields, NO_BODY, requestFraming } from './framing.ts'
 import { allIn, TCHAR } from './octets.ts'
 import type { ParsedRequest } from './parser.ts'
-import { isAuthority, readTarget } from './request-target.ts'
+import { isAuthority, PLAIN_FORMS, readTarget } from './request-target.ts'
 
 /** A request head that was read, judged, and has exactly one meaning. */
 export interface RequestHead {
@@ -93,9 +93,15 @@ const VERSION_LENGTH = 8
  * Judges a parsed request head.
  *
  * @param maxTargetSize octets of the longest request-target
+ * @param forms which forms of request-target the connection may use
  * @throws {ProxyError} the refusal: any code with side `downstream` and status 4xx or 5xx
  */
-export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetSize: number): RequestHead {
+export function readRequest(
+  parsed: ParsedRequest,
+  rules: FieldRules,
+  maxTargetSize: number,
+  forms = PLAIN_FORMS,
+): RequestHead {
   const { fields } = parsed
   const { text } = fields
   const { method, minor } = readRequestLine(parsed)
@@ -103,7 +109,7 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
   if (received.length > maxTargetSize) {
     throw new ProxyError('ERR_TARGET_TOO_LONG', `request-target of ${received.length} octets`)
   }
-  const target = readTarget(method, received)
+  const target = readTarget(method, received, forms)
 
   const facts = new HeadFacts()
   let hostLines = 0
@@ -166,6 +172,10 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
   if (method === 'TRACE' && framing !== NO_BODY) {
     throw new ProxyError('ERR_FRAMING_AMBIGUOUS', 'TRACE with a body') // RFC 9110 §9.3.8
   }
+  // RFC 9110 §9.3.6: what follows the head of a CONNECT is the tunnel's, whatever framing is claimed for it.
+  if (method === 'CONNECT' && (facts.contentLength !== undefined || framing !== NO_BODY)) {
+    throw new ProxyError('ERR_FRAMING_AMBIGUOUS', 'CONNECT with a body')
+  }
   const mayUpgrade = minor === 1 && facts.upgradeNominated && framing === NO_BODY && upgrade !== ''
   return {
     method,
@@ -175,8 +185,9 @@ export function readRequest(parsed: ParsedRequest, rules: FieldRules, maxTargetS
     authority: readHost(hostLines, host, target.authority, minor),
     framing,
     contentLength: facts.contentLength,
-    // RFC 9112 §9.3: a proxy keeps no connection open for HTTP/1.0, whatever Keep-Alive it sends.
-    persistent: minor === 1 && facts.persistent(minor),
+    // RFC 9112 §9.3: a proxy keeps no connection open for HTTP/1.0, whatever Keep-Alive it sends. Behind a CONNECT nothing
+    // can be a request: a client that is refused may have sent the first octets of its tunnel already.
+    persistent: minor === 1 && method !== 'CONNECT' && facts.persistent(minor),
     // RFC 6455 §4.1: a WebSocket begins with GET.
     upgrade: mayUpgrade && (upgrade !== 'websocket' || method === 'GET') ? upgrade : undefined,
     expectsContinue: minor === 1 && expectations === 1 && framing !== NO_BODY,

@@ -12,6 +12,10 @@ export type OnDrop = (fields: FieldSection, line: number, rule: FieldRule | unde
 
 /** What signet adds to a request, ready to be appended: whole field lines, each with its CR LF. */
 export interface RequestAdditions {
+  /** request-target in place of the one received */
+  readonly target?: string | undefined
+  /** Host in place of the one received; X-Forwarded-Host among the lines still tells that */
+  readonly authority?: string | undefined
   /** Host of an HTTP/1.0 request that has none: the authority of the upstream */
   readonly fallbackAuthority: string
   /** forwarding fields, Via, and the token's line */
@@ -47,7 +51,8 @@ const RESPONSE_STOPS: ReadonlySet<Treatment> = new Set<Treatment>([
 
 /** The head that goes upstream: always HTTP/1.1, whatever the client speaks (RFC 9110 §2.5). */
 export function rewriteRequest(head: RequestHead, additions: RequestAdditions, onDrop?: OnDrop): string {
-  let text = `${head.method} ${head.target} HTTP/1.1\r\nHost: ${head.authority ?? additions.fallbackAuthority}\r\n`
+  const authority = additions.authority ?? head.authority ?? additions.fallbackAuthority
+  let text = `${head.method} ${additions.target ?? head.target} HTTP/1.1\r\nHost: ${authority}\r\n`
   const stops = head.maxForwards === undefined ? REQUEST_STOPS : COUNTED_REQUEST_STOPS
   text += passingLines(head, stops, onDrop)
   if (head.maxForwards !== undefined) text += `Max-Forwards: ${head.maxForwards - 1}\r\n`

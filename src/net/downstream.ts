@@ -11,6 +11,7 @@ import { OctetStore } from '../http/octet-store.ts'
 import { SP } from '../http/octets.ts'
 import type { HeadParser } from '../http/parser.ts'
 import { type RequestHead, readRequest } from '../http/request.ts'
+import type { TargetForms } from '../http/request-target.ts'
 import type { Buffers } from './buffers.ts'
 import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
 import { type Guarded, guard } from './guard.ts'
@@ -34,6 +35,10 @@ export interface DownstreamContext {
   readonly onRefused: (error: ProxyError, client: Downstream) => RefusalText
   readonly onClosed: (client: Downstream) => void
   readonly onFault: OnFault
+  /** what clients may ask for, and over what: `https` where the socket speaks TLS */
+  readonly forms: TargetForms
+  /** Whether an address is that of a proxy whose forwarding fields are believed; undefined where none is. */
+  readonly trusts: ((address: string) => boolean) | undefined
   /** Whether the proxy is being shut down: then no connection carries another request. */
   readonly draining: () => boolean
 }
@@ -157,9 +162,10 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     return this.#outlet.position
   }
 
-  /** The field lines that tell an upstream of this client; made once per connection and authority. */
+  /** What tells an upstream of this client, made once: whether it is trusted does not change while it is connected. */
   get forwarding(): ForwardingLines {
-    this.#forwarding ??= new ForwardingLines(this.remoteAddress)
+    const { forms, trusts } = this.#context
+    this.#forwarding ??= new ForwardingLines(this.remoteAddress, forms.scheme, trusts)
     return this.#forwarding
   }
 
@@ -378,7 +384,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
   }
 
   #readHead(octets: Buffer, start: number, end: number): number {
-    const { limits, parser, rules, deadlines } = this.#context
+    const { limits, parser, rules, deadlines, forms } = this.#context
     const begun = this.#heads.begun
     const head = this.#heads.read(octets, start, end)
     if (head === 'incomplete') {
@@ -397,11 +403,13 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
       parser.parseRequest(head.octets, head.start, head.end),
       rules,
       limits.maxTargetSize,
+      forms,
     )
     this.#body.begin(request.framing)
     this.#state = this.#body.complete ? 'waiting' : 'body'
     this.#closing = !request.persistent
-    this.#lastRequest = !request.persistent
+    // Behind a CONNECT the tunnel may have begun already.
+    this.#lastRequest = !request.persistent && request.method !== 'CONNECT'
     if (this.#state === 'body') this.deadline = deadlines.after(limits.bodyTimeout)
     this.#exchange = this.#context.begin(request, this)
     this.#exchange.start()
@@ -473,7 +481,7 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
         // A slow client may still be taking the last response; the send deadline looks after that.
         else if (this.#outlet.pending)
           this.deadline = this.#context.deadlines.after(this.#context.limits.keepAliveTimeout)
-        else this.#socket.destroy() // nobody waits for an answer
+        else this.#leave() // nobody waits for an answer
         return
       case 'body':
         this.#refuse(new ProxyError('ERR_BODY_TIMEOUT', 'no octet of the body came in time'))
@@ -563,11 +571,22 @@ export class Downstream implements InletSink, OutletSink, BodySink, Watched, Gua
     this.#context.onClosed(this)
   }
 
+  /** Closes where nothing is under way. TLS says that it does (RFC 8446 §6.1), or else it would look like an attack. */
+  #leave(): void {
+    if (this.#context.forms.scheme === 'http') {
+      this.#socket.destroy()
+      return
+    }
+    this.#state = 'discarding'
+    this.deadline = this.#context.deadlines.after(LINGER)
+    this.#socket.destroySoon()
+  }
+
   /** The proxy shuts down: an idle connection ends now, a busy one with its response. */
   drain(): void {
     if (this.#state !== 'idle' || this.#heads.begun) return
     if (this.#outlet.pending) this.#linger()
-    else this.#socket.destroy()
+    else this.#leave()
   }
 
   /** Ends the connection whatever it is doing: the drain deadline has passed. */

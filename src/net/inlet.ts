@@ -19,7 +19,7 @@ const WORTH_LENDING = 64 * 1024
 /** Reads one socket. Make it first, open the socket with {@link onread}, then {@link attach} it. */
 export class Inlet {
   readonly #buffers: Buffers
-  readonly #sink: InletSink
+  #sink: InletSink
   #socket: Socket | undefined = undefined
   #buffer: Buffer
   #paused = false
@@ -46,6 +46,11 @@ export class Inlet {
   attach(socket: Socket, readPath: ReadPath): void {
     this.#socket = socket
     if (readPath === 'events') socket.on('data', (piece: Buffer) => this.#sink.onPiece(piece, piece.length))
+  }
+
+  /** From here on the pieces go to `sink`. */
+  handTo(sink: InletSink): void {
+    this.#sink = sink
   }
 
   /** Stops reading: the kernel's buffer fills, and then the peer's. */

@@ -2,36 +2,101 @@
 
 import { strict as assert } from 'node:assert'
 import { type AddressInfo, createServer, type OnReadOpts, type Server, Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+import { isDeepStrictEqual } from 'node:util'
+import type { Certificate, GatewayConfig } from '../http/gateway.ts'
+import { AddressList } from './address-list.ts'
+import { Arrival, type Opened } from './arrival.ts'
 import { Downstream, type DownstreamContext } from './downstream.ts'
 import { Inlet, type InletSink, type ReadPath } from './inlet.ts'
+import { createServerContext, ServerTlsSocket } from './listener-tls.ts'
 import { HIGH_WATER_MARK } from './outlet.ts'
 
 /** What a listener needs from the proxy it belongs to. */
 export interface ListenerContext {
-  readonly downstream: Omit<DownstreamContext, 'onClosed'>
+  readonly downstream: Omit<DownstreamContext, 'onClosed' | 'forms' | 'trusts'>
+  /** whether clients may have it as their forward proxy */
+  readonly takesConnect: boolean
   readonly readPath: ReadPath
   readonly maxConnections: number
+  /** how many count against that; those of this listener unless set */
+  readonly connections?: (() => number) | undefined
   readonly onOpened: () => void
   readonly onClosed: () => void
   /** A connection over the limit was closed unanswered. */
   readonly onDropped: () => void
   readonly onError: (error: Error) => void
+  /** what connections are received with at first; see {@link Listener.update} */
+  readonly reception?: ReceptionConfig
+  /** A connection that should have begun with a PROXY header was closed unanswered. */
+  readonly onHeaderRefused?: (why: string) => void
+  /** A TLS connection broke, within its handshake or later. */
+  readonly onTlsError?: (error: Error) => void
+}
+
+/** How connections are received, as the configuration says it. */
+export type ReceptionConfig = Pick<GatewayConfig, 'tls' | 'proxyProtocol' | 'trustedProxies'>
+
+/** The same, ready to be used. Replaced as a whole: a connection stays with what it was received with. */
+interface Reception {
+  /** TLS, unless it is plain TCP */
+  readonly secureContext: SecureContext | undefined
+  /** peers whose connections are headed by a PROXY header */
+  readonly headed: AddressList | undefined
+  readonly downstream: DownstreamContext
 }
 
 /** Accepts on one address. */
 export class Listener {
   readonly #context: ListenerContext
   readonly #server: Server
-  readonly #connections = new Set<Downstream>()
-  readonly #downstreamContext: DownstreamContext
+  readonly #connections = new Set<Downstream | Arrival>()
+  #certificate: Certificate | undefined = undefined
+  #secureContext: SecureContext | undefined = undefined
+  #reception: Reception
   #onEmpty: (() => void) | undefined = undefined
 
+  /** @throws as {@link update} does */
   constructor(context: ListenerContext) {
     this.#context = context
-    this.#downstreamContext = { ...context.downstream, onClosed: (connection) => this.#onClosed(connection) }
+    this.#reception = this.#receptionOf(context.reception ?? {})
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
       this.#accept({ address: socket.remoteAddress, open: () => socket, refuse: () => socket.destroy() }),
     )
+  }
+
+  /**
+   * Receives the connections that come from now on in another way: with another certificate, with TLS or without, with PROXY
+   * headers or forwarding fields from other peers. Those that are open stay as they are. What is left out is turned off.
+   *
+   * @throws {ConfigError} for a certificate or a key that cannot be used; a RangeError for a bad CIDR block. Then nothing has
+   *   changed.
+   */
+  update(config: ReceptionConfig): void {
+    this.#reception = this.#receptionOf(config)
+  }
+
+  #receptionOf({ tls, proxyProtocol, trustedProxies }: ReceptionConfig): Reception {
+    const trusted = trustedProxies === undefined ? undefined : new AddressList(trustedProxies)
+    return {
+      secureContext: this.#secureContextFor(tls),
+      headed: proxyProtocol === undefined ? undefined : new AddressList(proxyProtocol),
+      downstream: {
+        ...this.#context.downstream,
+        forms: { scheme: tls === undefined ? 'http' : 'https', takesConnect: this.#context.takesConnect },
+        trusts: trusted === undefined ? undefined : (address) => trusted.includes(address),
+        onClosed: this.#onClosed,
+      },
+    }
+  }
+
+  /** The same as before where the certificate is: sessions are resumed by it. */
+  #secureContextFor(tls: Certificate | undefined): SecureContext | undefined {
+    if (!isDeepStrictEqual(tls, this.#certificate)) {
+      this.#secureContext = tls === undefined ? undefined : createServerContext(tls)
+      this.#certificate = tls
+    }
+    return this.#secureContext
   }
 
   /** How many connections are open. */
@@ -57,20 +122,10 @@ export class Listener {
     })
   }
 
-  /** Stops accepting, and leaves it to the connections when they end. Resolves when all are gone. */
-  retire(): Promise<void> {
-    this.#server.close()
-    return this.#emptied()
-  }
-
   /** Stops accepting, and tells every connection to end as soon as its exchange is over. Resolves when all are gone. */
   drain(): Promise<void> {
     this.#server.close()
     for (const connection of this.#connections) connection.drain()
-    return this.#emptied()
-  }
-
-  #emptied(): Promise<void> {
     if (this.#connections.size === 0) return Promise.resolve()
     return new Promise((resolve) => {
       this.#onEmpty = resolve
@@ -84,13 +139,14 @@ export class Listener {
   }
 
   #accept(accepted: Accepted): void {
-    const { downstream, readPath, maxConnections } = this.#context
+    const { maxConnections, connections = () => this.connections, downstream } = this.#context
+    const reception = this.#reception
     const { address } = accepted
-    let connection: Downstream | undefined
+    let connection: Downstream | Arrival | undefined
     try {
       // Not by server.maxConnections: worker processes of a cluster would pass a connection that none of them may have
       // back and forth, as fast as they can, for as long as they are full.
-      if (this.#connections.size >= maxConnections) {
+      if (connections() >= maxConnections) {
         accepted.refuse()
         this.#context.onDropped()
         return
@@ -99,14 +155,16 @@ export class Listener {
         accepted.refuse() // gone before it was accepted: what it sent could be told of nobody
         return
       }
-      const open = (sink: InletSink) => {
-        const inlet = new Inlet(downstream.buffers, sink)
-        const socket = accepted.open(inlet.onread)
-        inlet.attach(socket, readPath)
-        return { socket, inlet }
+      if (reception.headed?.includes(address)) connection = this.#awaitHeader(address, accepted, reception)
+      else {
+        const open = (sink: InletSink) =>
+          reception.secureContext === undefined
+            ? this.#openPlain(accepted, sink)
+            : this.#openSecure(accepted.open(), reception.secureContext, sink)
+        connection = new Downstream(address, open, reception.downstream)
       }
-      connection = new Downstream(address, open, this.#downstreamContext)
       this.#connections.add(connection)
+      downstream.turn.prolong()
       this.#context.onOpened()
     } catch (thrown) {
       if (connection === undefined) accepted.refuse()
@@ -115,7 +173,64 @@ export class Listener {
     }
   }
 
-  #onClosed(connection: Downstream): void {
+  #openPlain(accepted: Accepted, sink: InletSink): Opened {
+    const { downstream, readPath } = this.#context
+    const inlet = new Inlet(downstream.buffers, sink)
+    const socket = accepted.open(inlet.onread)
+    inlet.attach(socket, readPath)
+    return { socket, inlet }
+  }
+
+  #openSecure(accepted: Socket, secureContext: SecureContext, sink: InletSink): Opened {
+    const { downstream, onTlsError } = this.#context
+    const inlet = new Inlet(downstream.buffers, sink)
+    const socket = new ServerTlsSocket(accepted, secureContext)
+    if (onTlsError !== undefined) socket.on('error', onTlsError)
+    inlet.attach(socket, 'events') // what is decrypted lies in buffers of Node's own
+    return { socket, inlet }
+  }
+
+  /** A PROXY header comes first, before TLS and before HTTP. */
+  #awaitHeader(peer: string, accepted: Accepted, reception: Reception): Arrival {
+    const { secureContext } = reception
+    const { buffers, deadlines, limits, onFault } = this.#context.downstream
+    const open = (sink: InletSink) => {
+      if (secureContext === undefined) return this.#openPlain(accepted, sink)
+      const inlet = new Inlet(buffers, sink)
+      const socket = accepted.open()
+      inlet.attach(socket, 'events') // what is read too far must be a buffer of its own, to be given back
+      return { socket, inlet }
+    }
+    return new Arrival(open, limits.headTimeout, {
+      deadlines,
+      onFault,
+      onHeader: (arrival, opened, address = peer, rest) =>
+        this.#onHeader(arrival, opened, address, rest, reception),
+      onRefused: (why) => this.#context.onHeaderRefused?.(`${why}, from ${peer}`),
+      onClosed: this.#onClosed,
+    })
+  }
+
+  #onHeader(arrival: Arrival, opened: Opened, address: string, rest: Buffer, reception: Reception): void {
+    const { secureContext } = reception
+    const { socket } = opened
+    const open = (sink: InletSink) => {
+      if (secureContext === undefined) {
+        opened.inlet.handTo(sink)
+        return opened
+      }
+      socket.removeAllListeners('data').pause()
+      if (rest.length > 0) socket.unshift(rest)
+      return this.#openSecure(socket, secureContext, sink)
+    }
+    const connection = new Downstream(address, open, reception.downstream)
+    connection.deadline = arrival.deadline // one for all of the first head
+    this.#connections.delete(arrival)
+    this.#connections.add(connection)
+    if (secureContext === undefined && rest.length > 0) connection.onPiece(rest, rest.length)
+  }
+
+  readonly #onClosed = (connection: Downstream | Arrival): void => {
     this.#connections.delete(connection)
     this.#context.onClosed()
     if (this.#connections.size === 0) this.#onEmpty?.()
@@ -126,8 +241,8 @@ export class Listener {
 interface Accepted {
   /** the client's, as text; undefined when it is gone already */
   readonly address: string | undefined
-  /** Makes its socket, read with `onread` where that can be. */
-  open(onread: OnReadOpts): Socket
+  /** Makes its socket, read with `onread` where that can be, and by events without. */
+  open(onread?: OnReadOpts): Socket
   /** Closes it. */
   refuse(): void
 }
@@ -172,6 +287,11 @@ function acceptedBy(handle: Handle): Accepted {
         writable: true,
         writableHighWaterMark: HIGH_WATER_MARK,
         onread,
+        // What a socket sets in its copy of these. Were it added there, each copy would have a shape of its own in Node 20,
+        // and every option would be looked up anew: 20 µs a connection (bench/versus, workload f).
+        emitClose: false,
+        autoDestroy: true,
+        decodeStrings: false,
       }
       return new Socket(options as ConstructorParameters<typeof Socket>[0])
     },

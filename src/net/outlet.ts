@@ -3,6 +3,7 @@
 // except a leased region.
 
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { OnFault } from '../errors.ts'
 import type { Lease, Buffers } from './buffers.ts'
 import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
@@ -49,6 +50,7 @@ export class Outlet implements Watched, Due {
   readonly #socket: Socket
   readonly #context: OutletContext
   readonly #sink: OutletSink
+  readonly #canReset: boolean
   /** octets handed to the kernel so far */
   #sent = 0
   /** of these, the octets of turns that are over */
@@ -68,10 +70,12 @@ export class Outlet implements Watched, Due {
   /** the region that a pending write refers to; never more than one */
   #lease: Lease | undefined = undefined
 
-  constructor(socket: Socket, context: OutletContext, sink: OutletSink) {
+  /** @param canReset false for what has no RST, Unix sockets and TLS to an upstream: it is just closed */
+  constructor(socket: Socket, context: OutletContext, sink: OutletSink, canReset = true) {
     this.#socket = socket
     this.#context = context
     this.#sink = sink
+    this.#canReset = canReset
     socket.on('drain', () => {
       if (!this.#full) return
       this.#settle()
@@ -201,8 +205,10 @@ export class Outlet implements Watched, Due {
   #end(): void {
     const ending = this.#ending
     this.#ending = undefined
-    // Closing at once sends the same FIN as ending first would, and saves that and the wait for the peer's.
-    if (ending === 'close' && this.#socket.writableLength === 0) this.#socket.destroy()
+    const { encrypted } = this.#socket as Partial<TLSSocket>
+    // Closing at once sends the same FIN as ending first would, and saves that and the wait for the peer's. Not in TLS, where
+    // the end also says that nothing was cut off (RFC 8446 §6.1).
+    if (ending === 'close' && this.#socket.writableLength === 0 && !encrypted) this.#socket.destroy()
     else if (ending === 'close') this.#socket.destroySoon()
     else if (ending === 'end') this.#socket.end(() => this.#settle()) // after this there is no 'drain'
   }
@@ -211,7 +217,8 @@ export class Outlet implements Watched, Due {
   reset(): void {
     const { writableEnded, writableFinished, writableLength } = this.#socket
     // libuv refuses to reset a socket at the moment when it is shut down; by then everything has gone out.
-    if (writableEnded && !writableFinished && writableLength === 0) this.#socket.destroy()
+    const shuttingDown = writableEnded && !writableFinished && writableLength === 0
+    if (shuttingDown || !this.#canReset) this.#socket.destroy()
     else this.#socket.resetAndDestroy()
   }
 
@@ -251,6 +258,7 @@ export class Outlet implements Watched, Due {
       else this.#socket.write(octets)
     }
     if (!this.broken) {
+      this.#context.turn.conclude()
       this.#sent += octets.length
       this.#context.counts.octetsSent += octets.length
       return

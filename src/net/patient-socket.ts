@@ -26,9 +26,37 @@ export class PatientSocket extends Socket {
     const written = this.#written
     if (error) {
       this.refused = true
-      // Whatever there is to read is read in this turn of the event loop, or in the next.
-      setImmediate(() => setImmediate(() => this.destroy(error)))
+      endSoon(this, error)
     }
     written?.()
   }
+}
+
+/** Makes `socket` patient, which Node itself has made: one of TLS. */
+export function makePatient(socket: Socket & { refused?: boolean }): void {
+  const write = socket._write.bind(socket)
+  const writev = socket._writev?.bind(socket)
+  let waiting: Written | undefined
+  const onWritten: Written = (error) => {
+    const written = waiting
+    if (error) {
+      socket.refused = true
+      endSoon(socket, error)
+    }
+    written?.()
+  }
+  socket._write = (piece, encoding, written) => {
+    waiting = written
+    write(piece, encoding, onWritten)
+  }
+  if (writev === undefined) return
+  socket._writev = (pieces, written) => {
+    waiting = written
+    writev(pieces, onWritten)
+  }
+}
+
+/** Whatever there is to read is read in this turn of the event loop, or in the next. */
+function endSoon(socket: Socket, error: Error): void {
+  setImmediate(() => setImmediate(() => socket.destroy(error)))
 }

@@ -2,7 +2,8 @@
 // or a refusal; never more than the origin may have, and never more waiting than the queue holds.
 
 import { ProxyError } from '../errors.ts'
-import type { Origin } from '../http/route.ts'
+import type { Origin } from '../http/gateway.ts'
+import { type Connector, createConnector, type LookUp } from './connector.ts'
 import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
 import { guard } from './guard.ts'
 import { Upstream, type UpstreamContext } from './upstream.ts'
@@ -11,6 +12,8 @@ import { Upstream, type UpstreamContext } from './upstream.ts'
 export interface Waiter {
   /** Here it is; the waiter begins its exchange on it before it returns. */
   onConnection(connection: Upstream): void
+  /** whether only one will do that nobody has used */
+  readonly needsNew?: boolean
   /** There will be none. */
   onNoConnection(error: ProxyError): void
 }
@@ -42,6 +45,10 @@ export interface PoolContext {
   readonly upstream: Omit<UpstreamContext, 'onAvailable' | 'onClosed'>
   readonly deadlines: Deadlines
   readonly limits: PoolLimits
+  /** connections that may be idle at a time; as many as there may be, unless set */
+  readonly maxIdle?: number | undefined
+  /** looks names up, where not everything may be connected to */
+  readonly lookUp?: LookUp | undefined
   readonly onOpened: () => void
   readonly onClosed: () => void
   /** a connection could not be made */
@@ -68,6 +75,9 @@ class Place implements Watched {
 /** The connections of one origin. */
 export class Pool {
   readonly origin: Origin
+  /** what the origin is called in messages */
+  readonly name: string
+  readonly connector: Connector
   readonly #context: PoolContext
   readonly #connectionContext: UpstreamContext
   /** most recently used last: the one that is used again is the one least likely to have been closed */
@@ -78,8 +88,11 @@ export class Pool {
   readonly #queue: Place[] = []
   #closing = false
 
+  /** @throws {ConfigError} when a certificate or key of the origin cannot be read */
   constructor(origin: Origin, context: PoolContext) {
     this.origin = origin
+    this.connector = createConnector(origin, context.lookUp)
+    this.name = this.connector.name
     this.#context = context
     this.#connectionContext = {
       ...context.upstream,
@@ -92,7 +105,7 @@ export class Pool {
   state(): PoolState {
     const connecting = this.#connecting.size
     return {
-      origin: this.origin.authority,
+      origin: this.name,
       open: this.#open.size - connecting,
       idle: this.#idle.length,
       busy: this.#open.size - connecting - this.#idle.length,
@@ -101,6 +114,11 @@ export class Pool {
       size: this.#context.limits.poolSize,
       queue: this.#context.limits.poolQueue,
     }
+  }
+
+  /** Exchanges that it has or that wait for it: what makes one target busier than another. */
+  get load(): number {
+    return this.#open.size - this.#idle.length + this.#queue.length
   }
 
   /** An idle connection, if there is one: the common case, and nothing waits. It is the caller's from now on. */
@@ -119,15 +137,14 @@ export class Pool {
    * @throws {ProxyError} `ERR_POOL_FULL` when the queue is full too
    */
   request(waiter: Waiter): void {
+    // Idle ones will not do, since it was not for them that it came here; so one of them makes way.
+    if (!this.#hasRoom()) this.#idle.shift()?.destroy()
     if (this.#hasRoom()) {
       this.#connect(waiter)
       return
     }
     if (this.#queue.length >= this.#context.limits.poolQueue) {
-      throw new ProxyError(
-        'ERR_POOL_FULL',
-        `${this.#open.size} connections to ${this.origin.authority}, queue full`,
-      )
+      throw new ProxyError('ERR_POOL_FULL', `${this.#open.size} connections to ${this.name}, queue full`)
     }
     const deadline = this.#context.deadlines.after(this.#context.limits.poolTimeout)
     const place = new Place(waiter, deadline, (late) => {
@@ -168,7 +185,7 @@ export class Pool {
   }
 
   #connect(waiter: Waiter | undefined): void {
-    const connection = new Upstream(this.origin, this.#connectionContext)
+    const connection = new Upstream(this.connector, this.#connectionContext)
     this.#open.add(connection)
     this.#connecting.set(connection, waiter)
   }
@@ -180,11 +197,15 @@ export class Pool {
       this.#connecting.delete(connection)
       guard(connection, () => this.#context.onOpened())
     }
+    if (waiter === undefined && connection.reused && this.#queue[0]?.waiter.needsNew === true) {
+      connection.destroy() // its room goes to that waiter
+      return
+    }
     waiter ??= this.#nextInQueue()
     if (waiter !== undefined) {
       connection.deadline = NEVER
       waiter.onConnection(connection)
-    } else if (this.#closing) {
+    } else if (this.#closing || this.#idle.length >= (this.#context.maxIdle ?? Number.POSITIVE_INFINITY)) {
       connection.destroy()
     } else {
       this.#idle.push(connection)

@@ -10,13 +10,12 @@ import { HeadReader } from '../http/head-reader.ts'
 import { OctetStore } from '../http/octet-store.ts'
 import type { HeadParser } from '../http/parser.ts'
 import { type ResponseHead, readResponse } from '../http/response.ts'
-import type { Origin } from '../http/route.ts'
 import type { Buffers } from './buffers.ts'
+import { type Connector, describeConnectionError } from './connector.ts'
 import { type Deadlines, NEVER, type Watched } from './deadlines.ts'
 import { type Guarded, guard } from './guard.ts'
 import { Inlet, type InletSink, type ReadPath } from './inlet.ts'
-import { HIGH_WATER_MARK, type OctetCounts, Outlet, type OutletSink } from './outlet.ts'
-import { PatientSocket } from './patient-socket.ts'
+import { type OctetCounts, Outlet, type OutletSink } from './outlet.ts'
 import type { RawPeer, RawSink } from './tunnel.ts'
 import type { Turn } from './turn.ts'
 
@@ -35,7 +34,12 @@ export interface UpstreamContext {
   /** The connection is gone; `error` when it never came to be. */
   readonly onClosed: (connection: Upstream, error: ProxyError | undefined) => void
   readonly onFault: OnFault
+  /** in [0, 1): how much sooner than it must each connection retires */
+  readonly random?: () => number
 }
+
+/** Up to this share of their time connections retire sooner: those opened together must not all be opened anew together. */
+const RETIRES_SOONER = 0.1
 
 /** Limits in octets, deadlines in ms. */
 export interface UpstreamLimits {
@@ -45,6 +49,8 @@ export interface UpstreamLimits {
   readonly streamTimeout: number
   readonly sendTimeout: number
   readonly poolIdleTimeout: number
+  /** ms that a connection takes requests: each new one looks its name up again, and a busy pool must not hold on for ever */
+  readonly poolConnectionAge: number
 }
 
 /** The exchange as the upstream connection sees it: where the response goes. */
@@ -86,7 +92,7 @@ const MAX_INTERIM = 32
 /** One connection to an origin. */
 export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guarded {
   deadline: number
-  readonly origin: Origin
+  readonly #connector: Connector
   /** how many exchanges it has carried to their end */
   exchanges = 0
 
@@ -108,26 +114,28 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
   /** whether it may carry another exchange after this one */
   #persistent = true
   #idleTimeout: number
+  /** from then on it takes no further request */
+  readonly #retiresAt: number
   #connectError: ProxyError | undefined = undefined
 
-  constructor(origin: Origin, context: UpstreamContext) {
-    this.origin = origin
+  constructor(connector: Connector, context: UpstreamContext) {
+    this.#connector = connector
     this.#context = context
     this.#inlet = new Inlet(context.buffers, this)
-    this.#socket = new PatientSocket({
-      allowHalfOpen: true,
-      // Taken by net.Socket, though its types do not say so.
-      ...({ noDelay: true, writableHighWaterMark: HIGH_WATER_MARK } as object),
-      ...(context.readPath === 'shared' ? { onread: this.#inlet.onread } : {}),
-    }).connect({ host: origin.host, port: origin.port })
-    this.#inlet.attach(this.#socket, context.readPath)
-    this.#outlet = new Outlet(this.#socket, context, this)
+    const readPath = connector.takesBuffer ? context.readPath : 'events'
+    this.#socket = connector.open(readPath === 'shared' ? this.#inlet.onread : undefined)
+    this.#inlet.attach(this.#socket, readPath)
+    this.#outlet = new Outlet(this.#socket, context, this, connector.canReset)
     this.#heads = new HeadReader(context.limits.maxHeadSize, false)
     this.#body = new BodyReader('ERR_RESPONSE_MALFORMED', context.limits.maxHeadSize)
     this.#idleTimeout = context.limits.poolIdleTimeout
     this.deadline = context.deadlines.after(context.limits.connectTimeout)
+    const { random = Math.random } = context
+    this.#retiresAt = context.deadlines.after(
+      context.limits.poolConnectionAge * (1 - RETIRES_SOONER * random()),
+    )
     context.deadlines.watch(this)
-    this.#socket.on('connect', () => guard(this, () => this.#onConnect()))
+    this.#socket.on(connector.ready, () => guard(this, () => this.#onConnect()))
     this.#socket.on('end', () => guard(this, () => this.#onEnd()))
     this.#socket.on('error', (error) => guard(this, () => this.#onError(error)))
     this.#socket.on('close', () => guard(this, () => this.#onClose()))
@@ -316,8 +324,8 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     this.#exchange = undefined
     this.#state = 'idle'
     this.exchanges++
-    if (atBoundary) {
-      this.deadline = this.#context.deadlines.after(this.#idleTimeout)
+    if (atBoundary && this.#context.deadlines.after(0) < this.#retiresAt) {
+      this.#awaitNext()
       this.#inlet.resume()
       // Back to the pool first: the client's next request may already be here, and can use it.
       this.#context.onAvailable(this)
@@ -328,6 +336,11 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     exchange?.onResponseEnd()
   }
 
+  /** Between exchanges: for as long as it may be idle, and may take another. */
+  #awaitNext(): void {
+    this.deadline = Math.min(this.#context.deadlines.after(this.#idleTimeout), this.#retiresAt)
+  }
+
   // ── failures, deadlines and the end ─────────────────────────────────────────────────────────────────────────
 
   #onConnect(): void {
@@ -335,7 +348,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     this.deadline = NEVER
     this.#context.onAvailable(this)
     // Nobody wanted it any more, and it went to the pool.
-    if (this.idle) this.deadline = this.#context.deadlines.after(this.#idleTimeout)
+    if (this.idle) this.#awaitNext()
   }
 
   onDeadline(): void {
@@ -347,7 +360,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
       case 'connecting':
         this.#connectError = new ProxyError(
           'ERR_CONNECT_TIMEOUT',
-          `no connection to ${this.origin.authority} in time`,
+          `no connection to ${this.#connector.name} in time`,
         )
         this.#socket.destroy()
         return
@@ -413,20 +426,24 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
   /**
    * Whether the connection ended by RST although 'end' came: Node 20 reports a RST right behind octets like FIN, and a
    * body without a length would look whole. After RST the kernel no longer knows a peer; nobody may ask for it before,
-   * since Node keeps the answer. Nor does it after FIN both ways: so once signet has sent its own, this cannot tell.
+   * since Node keeps the answer. Nor does it after FIN both ways: so once signet has sent its own, this cannot tell. Unix
+   * sockets have no RST, and no address. Over TLS a RST is an error; but Node tells a close_notify from a bare FIN in no
+   * way, so that a body without a length is as whole there as it is over TCP (RFC 9112 §9.8).
    */
   get #wasReset(): boolean {
+    if (this.#connector.origin.socketPath !== undefined) return false
     return !this.#socket.writableEnded && this.#socket.remoteAddress === undefined
   }
 
   #onError(error: Error): void {
     if (this.#state === 'connecting') {
-      const message = `no connection to ${this.origin.authority}: ${error.message}`
+      if (error instanceof ProxyError) this.#connectError = error // its name must not be connected to
+      const message = `no connection to ${this.#connector.name}: ${describeConnectionError(error)}`
       this.#connectError ??= new ProxyError('ERR_UPSTREAM_UNREACHABLE', message, { cause: error })
       return // 'close' follows
     }
     const code = this.#state === 'body' ? 'ERR_RESPONSE_CUT_SHORT' : 'ERR_UPSTREAM_CLOSED'
-    this.#fail(new ProxyError(code, error.message, { cause: error }))
+    this.#fail(new ProxyError(code, describeConnectionError(error), { cause: error }))
   }
 
   get onFault(): OnFault {

@@ -42,6 +42,11 @@ export class Census {
     return this.#next
   }
 
+  /** All of them have gone by another configuration, or one was refused. */
+  countReload(succeeded: boolean): void {
+    this.#past.reloaded(succeeded)
+  }
+
   /** A process is gone. */
   onGone({ last }: WorkerProcess): void {
     if (last === undefined) return
@@ -91,7 +96,7 @@ export class Census {
     }
     return {
       traffic: traffic.tally(),
-      pools: answers.flatMap((answer) => answer?.pool ?? []),
+      targets: answers.flatMap((answer) => answer?.targets ?? []),
       runtime: (await Promise.all(families)).filter((some) => some.length > 0),
       workers,
       uptimeSeconds: (performance.now() - this.#startedAt) / 1000,

@@ -5,8 +5,15 @@ import cluster, { type Worker } from 'node:cluster'
 import type { Report, Reports } from '../admin/sum.ts'
 import type { Start, ToPrimary, ToWorker } from './messages.ts'
 
-/** Why a worker ends. */
-export type Order = 'stop' | 'retire' | 'orphaned'
+/** What a worker does when the primary asks for it. */
+export interface Duties {
+  /** all of them end, or the primary is gone */
+  end(): void
+  /** what it has counted */
+  report(runtime: boolean): Promise<Report>
+  /** @throws why it goes on as before */
+  reload(start: Start): void
+}
 
 /** ms that the primary has to say what a worker should be like */
 const START_DEADLINE = 10_000
@@ -16,10 +23,9 @@ const ASK_DEADLINE = 1800
 /** The channel to the primary. */
 export class PrimaryLink {
   readonly #worker: Worker
-  /** given before anybody carried them out */
-  readonly #orders: Order[] = []
-  #onOrder: (order: Order) => void = (order) => this.#orders.push(order)
-  #onReport: ((runtime: boolean) => Promise<Report>) | undefined = undefined
+  #duties: Duties | undefined = undefined
+  /** whether it is to end; it may be told so before there are duties */
+  #ending = false
   readonly #asked = new Map<number, (reports: Reports) => void>()
   #questions = 0
   #onStart: (start: { number: number; start: Start }) => void = () => undefined
@@ -34,15 +40,14 @@ export class PrimaryLink {
     process.on('message', (message: ToWorker) => this.#onMessage(message))
     worker.on('disconnect', () => {
       worker.exitedAfterDisconnect = true // or Node would end the process at once, exchanges and all
-      this.#onOrder('orphaned')
+      this.#end()
     })
   }
 
-  /** Has `carryOut` called with each order, those that have come already included; and `report` for what it has counted. */
-  serve(carryOut: (order: Order) => void, report: (runtime: boolean) => Promise<Report>): void {
-    this.#onOrder = carryOut
-    this.#onReport = report
-    for (const order of this.#orders.splice(0)) carryOut(order)
+  /** Has `duties` done from now on, and what was asked for already. */
+  serve(duties: Duties): void {
+    this.#duties = duties
+    if (this.#ending) duties.end()
   }
 
   /** Says that this process is ready. @returns what it should be like @throws when nobody says so in time */
@@ -85,7 +90,7 @@ export class PrimaryLink {
 
   /** Lets go of the channel, which would keep the process from ending. */
   close(): void {
-    this.#onOrder = () => undefined
+    this.#duties = undefined
     this.#worker.exitedAfterDisconnect = true
     if (process.connected) process.disconnect()
   }
@@ -97,7 +102,7 @@ export class PrimaryLink {
         return
       case 'report': {
         const { id, runtime } = message
-        this.#onReport?.(runtime).then(
+        this.#duties?.report(runtime).then(
           (report) => this.send({ type: 'report', id, report }),
           () => undefined, // the primary has a deadline
         )
@@ -106,9 +111,26 @@ export class PrimaryLink {
       case 'reports':
         this.#asked.get(message.id)?.(message.reports)
         return
+      case 'reload':
+        this.#reload(message.id, message.start)
+        return
       case 'stop':
-      case 'retire':
-        this.#onOrder(message.type)
+        this.#end()
+    }
+  }
+
+  #end(): void {
+    this.#ending = true
+    this.#duties?.end()
+  }
+
+  #reload(id: number, start: Start): void {
+    try {
+      this.#duties?.reload(start)
+      void this.send({ type: 'reloaded', id })
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error)
+      void this.send({ type: 'reloaded', id, problem })
     }
   }
 }

@@ -19,6 +19,9 @@ export interface WorkerHooks {
 /** What a worker is doing. */
 export type WorkerState = 'starting' | 'serving' | 'leaving' | 'gone'
 
+/** What a worker makes of new settings: it goes by them, refuses them and goes by the old, or says nothing. */
+export type Reloaded = 'done' | 'silent' | { readonly problem: string }
+
 /** How a process ended. */
 export interface Ending {
   readonly code: number | null
@@ -41,6 +44,7 @@ export class WorkerProcess {
 
   readonly #worker: Worker
   readonly #asked = new Map<number, (report: Report | undefined) => void>()
+  readonly #reloading = new Map<number, (outcome: Reloaded) => void>()
   #state: WorkerState = 'starting'
   #told = false
   #questions = 0
@@ -101,14 +105,35 @@ export class WorkerProcess {
     })
   }
 
+  /** Has it go by `start` from now on. @param ms after which it counts as silent, as it does when it ends */
+  reload(start: Start, ms: number): Promise<Reloaded> {
+    const id = ++this.#questions
+    return new Promise((resolve) => {
+      const late = setTimeout(() => answer('silent'), ms)
+      const answer = (outcome: Reloaded) => {
+        clearTimeout(late)
+        this.#reloading.delete(id)
+        resolve(outcome)
+      }
+      this.#reloading.set(id, answer)
+      this.#send({ type: 'reload', id, start })
+    })
+  }
+
   /** Tells it to end, ends it when it has not after `ms`, and resolves when it is gone. */
-  async leave(order: 'stop' | 'retire', ms: number): Promise<void> {
+  async leave(ms: number): Promise<void> {
     this.#told = true
     if (this.#state !== 'gone') this.#state = 'leaving'
-    this.#send({ type: order })
+    this.#send({ type: 'stop' })
     const late = setTimeout(() => this.kill(), ms)
     await this.ended
     clearTimeout(late)
+  }
+
+  /** Counts it as lost, so that another one is started now, and gives it `ms` to end. */
+  abandon(ms: number): void {
+    this.#onLost()
+    void this.leave(ms)
   }
 
   /** Ends it at once. */
@@ -123,6 +148,7 @@ export class WorkerProcess {
       this.#worker.process.once('close', (code, signal) => {
         this.#state = 'gone'
         for (const answer of this.#asked.values()) answer(undefined)
+        for (const answer of this.#reloading.values()) answer('silent')
         if (!this.#told) this.#onLost()
         resolve({ code, signal })
       })
@@ -161,6 +187,11 @@ export class WorkerProcess {
       case 'report':
         this.#keep(message.report)
         this.#asked.get(message.id)?.(message.report)
+        return
+      case 'reloaded':
+        this.#reloading.get(message.id)?.(
+          message.problem === undefined ? 'done' : { problem: message.problem },
+        )
         return
       case 'last':
         this.#keep(message.report)

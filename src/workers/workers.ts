@@ -1,13 +1,14 @@
 // Several processes that share the traffic, as one thing. In: how many, and what each should be like. Out: a place that is
-// filled again when its process dies, a change of them all one by one, an end. The primary process, where this runs, accepts
+// filled again when its process dies, new settings for them all one by one, an end. The primary process, where this runs, accepts
 // connections and hands them out in turn, and sees nothing of what goes over them.
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { watchRuntime } from '../admin/runtime-metrics.ts'
 import type { Config } from '../config.ts'
-import type { Origin } from '../http/route.ts'
-import type { Listening, ProxyLogger } from '../proxy.ts'
+import type { GatewayConfig } from '../http/gateway.ts'
+import type { ProxyLogger } from '../observer.ts'
+import type { Listening } from '../proxy.ts'
 import { Backoff } from './backoff.ts'
 import { Census } from './census.ts'
 import type { Start } from './messages.ts'
@@ -18,7 +19,7 @@ import { WorkerProcess } from './worker-process.ts'
 export interface WorkersOptions {
   /** of signet as a whole */
   readonly config: Config
-  readonly origin: Origin
+  readonly gateway: GatewayConfig
   readonly version: string
   readonly logger: ProxyLogger
   /** takes whole lines of their logs */
@@ -33,12 +34,13 @@ interface Place {
   restarts: number
   /** while it is being filled again */
   filling: Promise<void> | undefined
-  /** whether a new process is being started beside the old one, so that nobody else has to fill it */
-  changing: boolean
 }
 
 /** ms beyond the drain deadline that a worker may take to end: its log has a second for its last lines */
 const LEAVE_MARGIN = 1500
+
+/** ms that a worker may take to read new settings: it compiles some thousand routes at most, between other things */
+const RELOAD_DEADLINE = 5000
 
 /** The workers of this process. */
 export class Workers {
@@ -52,21 +54,18 @@ export class Workers {
   readonly #closing = new AbortController()
   #start: Start
   #listening: Listening | undefined = undefined
-  #change: Promise<void> | undefined = undefined
-  #changeAgain = false
 
-  constructor({ config, origin, version, logger, lines }: WorkersOptions) {
+  constructor({ config, gateway, version, logger, lines }: WorkersOptions) {
     this.#logger = logger
     this.#lines = lines
     const instance = randomBytes(4).toString('hex')
-    this.#start = { config: shareOf(config), origin, version, instance }
+    this.#start = { config: shareOf(config), gateway, version, instance }
     this.#places = Array.from({ length: config.workers }, (_, at) => ({
       number: at + 1,
       backoff: new Backoff(),
       process: undefined,
       restarts: 0,
       filling: undefined,
-      changing: false,
     }))
     this.#census = new Census({
       processes: () => [...this.#processes],
@@ -97,57 +96,59 @@ export class Workers {
   }
 
   /**
-   * Puts new processes in the place of the old, one after the other: a new one listens before the old one retires. A
-   * change that is asked for during another begins when that one is through.
+   * Has them all go by new settings, one after the other. A worker that says nothing is replaced. Not to be called again
+   * before it has settled.
    *
-   * @param config of signet as a whole; as many workers as there were. Kept only if a worker can listen with it.
+   * @param config of signet as a whole; as many workers as there were
+   * @throws why one of them refuses: then they all go by the old settings
    */
-  change(config: Config): Promise<void> {
+  async reload(config: Config, gateway: GatewayConfig): Promise<void> {
     const before = this.#start
-    this.#start = { ...before, config: shareOf({ ...config, workers: this.#places.length }) }
-    if (this.#change !== undefined) this.#changeAgain = true
-    this.#change ??= this.#changeAll(before).finally(() => {
-      this.#change = undefined
-    })
-    return this.#change
+    const start = { ...before, config: shareOf({ ...config, workers: this.#places.length }), gateway }
+    this.#start = start // who is started meanwhile goes by it
+    const changed: WorkerProcess[] = []
+    for (const { process } of this.#places) {
+      if (process === undefined) continue // whoever fills the place goes by the new settings
+      const outcome = await process.reload(start, RELOAD_DEADLINE)
+      if (outcome === 'done') changed.push(process)
+      else if (outcome === 'silent') this.#giveUp(process)
+      else {
+        this.#start = before
+        await Promise.all(changed.map((one) => one.reload(before, RELOAD_DEADLINE)))
+        throw new Error(outcome.problem)
+      }
+    }
+  }
+
+  /** Another one takes its place at once; it has the drain deadline to end. */
+  #giveUp(process: WorkerProcess): void {
+    if (process.state === 'gone' || this.#closing.signal.aborted) return
+    const reason = 'it says nothing to new settings, and is replaced'
+    this.#logger.error(
+      { event: 'worker-failed', worker: process.number, reason },
+      `worker ${process.number}: ${reason}`,
+    )
+    process.abandon(this.#start.config.drainTimeout + LEAVE_MARGIN)
+  }
+
+  /** Counts a reload, once for them all. */
+  countReload(succeeded: boolean): void {
+    this.#census.countReload(succeeded)
   }
 
   /** Has them all end at the same time, within the drain deadline. */
   async close(): Promise<void> {
     this.#closing.abort()
     const ms = this.#start.config.drainTimeout + LEAVE_MARGIN
-    await Promise.all([...this.#processes].map((one) => one.leave('stop', ms)))
+    await Promise.all([...this.#processes].map((one) => one.leave(ms)))
     await Promise.all(this.#places.map(({ filling }) => filling))
     this.#runtime.close()
   }
 
-  async #changeAll(before: Start): Promise<void> {
-    do {
-      this.#changeAgain = false
-      for (const place of this.#places) {
-        await place.filling
-        if (this.#closing.signal.aborted) return
-        const old = place.process
-        place.changing = true
-        try {
-          await this.#install(place)
-        } catch (error) {
-          this.#start = before
-          this.#complain('worker-failed', place, `the old workers stay: ${messageOf(error)}`)
-          if (place.process === undefined) this.#refill(place, 0) // the old one has died meanwhile
-          return
-        } finally {
-          place.changing = false
-        }
-        await old?.leave('retire', before.config.drainTimeout + LEAVE_MARGIN)
-      }
-    } while (this.#changeAgain)
-    this.#logger.info({ event: 'workers-changed' }, 'all workers are new')
-  }
-
   /** Starts a process and gives it the place once it listens. @throws why it does not */
   async #install(place: Place): Promise<Listening> {
-    const process = new WorkerProcess(place.number, this.#start, {
+    const start = this.#start
+    const process = new WorkerProcess(place.number, start, {
       onLines: this.#lines,
       onAsk: (runtime) => this.#census.ask(runtime),
     })
@@ -157,6 +158,13 @@ export class Workers {
       this.#census.onGone(process)
     })
     const listening = await process.listening
+    // There may be newer settings by now, and again while it takes those up.
+    for (let known = start; known !== this.#start; ) {
+      known = this.#start
+      if ((await process.reload(known, RELOAD_DEADLINE)) === 'done') continue
+      process.kill()
+      throw new Error('a new worker does not take up the settings')
+    }
     place.process = process
     void process.lost.then(() => this.#onLost(place, process))
     const { number: worker } = place
@@ -170,7 +178,7 @@ export class Workers {
     void process.ended.then(({ code, signal }) =>
       this.#complain('worker-died', place, `process ${process.pid} ended: ${signal ?? `exit code ${code}`}`),
     )
-    if (!place.changing) this.#refill(place, performance.now() - process.startedAt)
+    this.#refill(place, performance.now() - process.startedAt)
   }
 
   #refill(place: Place, lived: number): void {

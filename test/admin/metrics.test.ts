@@ -7,13 +7,15 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createMetrics, type Metrics } from '../../src/admin/metrics.ts'
 import { Traffic } from '../../src/admin/traffic.ts'
-import type { PoolState } from '../../src/net/pool.ts'
+import type { TargetState } from '../../src/net/balancer.ts'
 import { FAILURES } from '../../src/errors.ts'
 import { type Family, readExposition } from './exposition.ts'
 
 const test = suite('admin/metrics')
 
-const POOL: PoolState = {
+const TARGET: TargetState = {
+  upstream: 'main',
+  condition: 'up',
   origin: 'http://upstream.example:8081',
   open: 3,
   idle: 1,
@@ -33,7 +35,7 @@ async function withMetrics(
   traffic: Traffic,
   use: (scrape: () => Promise<Map<string, Family>>, metrics: Metrics) => Promise<void>,
 ): Promise<void> {
-  const metrics = createMetrics(traffic, () => POOL, '1.2.3')
+  const metrics = createMetrics(traffic, () => [TARGET], '1.2.3')
   try {
     await use(async () => readExposition(await metrics.render()), metrics)
   } finally {
@@ -71,16 +73,34 @@ test('every event shows up under its name, and only there', () =>
       signet_bytes_total: 'counter',
       signet_upstream_pool_connections: 'gauge',
       signet_upstream_pool_waiting: 'gauge',
+      signet_upstream_up: 'gauge',
       signet_upstream_reused_total: 'counter',
       signet_upstream_retries_total: 'counter',
       signet_jwt_signed_total: 'counter',
       signet_header_spoof_total: 'counter',
       signet_tunnels_open: 'gauge',
       signet_tunnels_total: 'counter',
+      signet_config_reloads_total: 'counter',
       signet_request_duration_seconds: 'histogram',
       signet_upstream_duration_seconds: 'histogram',
     })
   }))
+
+test('a target that is gone is no longer told of', async () => {
+  const targets = [TARGET, { ...TARGET, origin: 'other.example' }]
+  const metrics = createMetrics(fresh(), () => targets, '1.2.3')
+  const told = async () => {
+    const samples = readExposition(await metrics.render()).get('signet_upstream_up')?.samples ?? []
+    return samples.map(({ labels }) => labels.target)
+  }
+  try {
+    assert.equal(await told(), [TARGET.origin, 'other.example'])
+    targets.shift()
+    assert.equal(await told(), ['other.example'])
+  } finally {
+    metrics.close()
+  }
+})
 
 const EVENTS: readonly (readonly [
   happen: (traffic: Traffic) => void,
@@ -126,8 +146,11 @@ const EVENTS: readonly (readonly [
   [(t) => t.imitationDropped(3), 'signet_header_spoof_total', {}, 3],
   [(t) => t.tunnelOpened(), 'signet_tunnels_open', {}, 1],
   [(t) => t.tunnelOpened(), 'signet_tunnels_total', {}, 1],
+  [(t) => t.reloaded(true), 'signet_config_reloads_total', { result: 'success' }, 1],
+  [(t) => t.reloaded(false), 'signet_config_reloads_total', { result: 'failure' }, 1],
   [() => {}, 'signet_upstream_pool_connections', { state: 'connecting' }, 5],
   [() => {}, 'signet_upstream_pool_waiting', {}, 4],
+  [() => {}, 'signet_upstream_up', { upstream: 'main', target: 'http://upstream.example:8081' }, 1],
 ]
 for (const [happen, name, labels, value] of EVENTS) {
   test(`${name}${JSON.stringify(labels)} is ${value} after its event, on every scrape`, async () => {
@@ -286,7 +309,7 @@ test('close stops both observers, once, and a last scrape still answers', async 
   }
   try {
     const traffic = fresh()
-    const metrics = createMetrics(traffic, () => POOL, '1.2.3')
+    const metrics = createMetrics(traffic, () => [TARGET], '1.2.3')
     assert.equal(stopped, [])
     metrics.close()
     metrics.close()
@@ -301,7 +324,7 @@ test('close stops both observers, once, and a last scrape still answers', async 
 test('preparing metrics leaves node:perf_hooks as it was', () =>
   withMetrics(fresh(), async () => {
     const { PerformanceObserver, monitorEventLoopDelay } = perfHooks
-    createMetrics(fresh(), () => POOL, '1').close()
+    createMetrics(fresh(), () => [TARGET], '1').close()
     assert.is(perfHooks.PerformanceObserver, PerformanceObserver)
     assert.is(perfHooks.monitorEventLoopDelay, monitorEventLoopDelay)
     assert.is(PerformanceObserver.name, 'PerformanceObserver')
@@ -313,7 +336,7 @@ test('metrics that are never closed do not keep the process alive', async () => 
     const { createMetrics } = await import(${source('../../src/admin/metrics.js')})
     const { Traffic } = await import(${source('../../src/admin/traffic.js')})
     const traffic = new Traffic({ name: 'signet', version: '1', id: 'x', startedAt: 0 })
-    const page = await createMetrics(traffic, () => (${JSON.stringify(POOL)}), '1').render()
+    const page = await createMetrics(traffic, () => (${JSON.stringify([TARGET])}), '1').render()
     console.log(page.length > 0)`
   const run = promisify(execFile)
   const args = ['--input-type=module', '--eval', script]

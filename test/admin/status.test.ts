@@ -32,8 +32,8 @@ function snapshotOf({
   traffic.connectionOpened('upstream')
   traffic.downstream.octetsReceived += 5_000_000_000
   traffic.tokenMinted()
-  const pool = { origin, open: 3, idle: 1, busy: 2, connecting: 0, waiting: 4, size: 64, queue: 256 }
-  return traffic.snapshot(500 + 93_784_000, pool)
+  const counts = { open: 3, idle: 1, busy: 2, connecting: 0, waiting: 4, size: 64, queue: 256 }
+  return traffic.snapshot(500 + 93_784_000, [{ upstream: 'main', condition: 'ejected', origin, ...counts }])
 }
 
 test('the JSON has this shape', () => {
@@ -76,6 +76,20 @@ test('the JSON has this shape', () => {
       size: 64,
       queue: 256,
     },
+    targets: [
+      {
+        upstream: 'main',
+        condition: 'ejected',
+        origin: 'http://upstream.example:8081',
+        open: 3,
+        idle: 1,
+        busy: 2,
+        connecting: 0,
+        waiting: 4,
+        size: 64,
+        queue: 256,
+      },
+    ],
     tunnels: { open: 0, total: 0 },
     tokens: { minted: 1, imitationsDropped: 0 },
   })
@@ -97,6 +111,7 @@ test('the page is well-formed and says what the JSON says', () => {
       '4 of 256',
     ],
     ...['http://upstream.example:8081', 'p50', 'p90', 'p99', 'max', '2xx', 'POST', 'Tokens minted'],
+    ...['Upstream targets', 'main', 'ejected'],
   ]) {
     assert.ok(text.includes(part), part)
   }
@@ -104,8 +119,7 @@ test('the page is well-formed and says what the JSON says', () => {
 
 test('a page with nothing counted yet is well-formed', () => {
   const traffic = new Traffic({ name: 'signet', version: '1', id: 'x', startedAt: 0 })
-  const pool = { origin: '', open: 0, idle: 0, busy: 0, connecting: 0, waiting: 0, size: 0, queue: 0 }
-  const { text } = outline(statusHtml(traffic.snapshot(0, pool)))
+  const { text } = outline(statusHtml(traffic.snapshot(0, [])))
   assert.ok(text.includes('none so far'))
   assert.ok(text.includes('running for 0 seconds'))
 })

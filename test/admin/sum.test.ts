@@ -6,13 +6,15 @@ import { createMetrics, renderSum } from '../../src/admin/metrics.ts'
 import { settledRuntime } from '../../src/admin/runtime-metrics.ts'
 import { type Reports, sumOf } from '../../src/admin/sum.ts'
 import { settled, Traffic, type TrafficTally, type WorkerSnapshot } from '../../src/admin/traffic.ts'
-import type { PoolState } from '../../src/net/pool.ts'
+import type { TargetState } from '../../src/net/balancer.ts'
 import { readExposition } from './exposition.ts'
 
 const test = suite('admin/sum')
 
 const INSTANCE = { name: 'signet', version: '1.2.3', id: 'a1b2', startedAt: 0 }
-const POOL: PoolState = {
+const TARGET: TargetState = {
+  upstream: 'main',
+  condition: 'up',
   origin: 'upstream.example:8081',
   open: 3,
   idle: 1,
@@ -63,6 +65,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     (traffic) => traffic.imitationDropped(2),
     (traffic) => traffic.tunnelOpened(),
     (traffic) => traffic.tunnelClosed(),
+    (traffic) => traffic.reloaded(true),
+    (traffic) => traffic.reloaded(false),
     (traffic) => {
       traffic.downstream.octetsReceived += 2 ** 40
       traffic.upstream.octetsSent += 3
@@ -86,7 +90,7 @@ test('what several processes have counted is, added up, what one would have coun
       }
       const sum = fresh()
       for (const one of several) sum.add(sent(one.tally()))
-      assert.equal(sum.snapshot(1000, POOL), alone.snapshot(1000, POOL))
+      assert.equal(sum.snapshot(1000, [TARGET]), alone.snapshot(1000, [TARGET]))
     }),
   )
 })
@@ -107,8 +111,8 @@ test('of a process that is gone all counts stay, and nothing is open or under wa
       for (const happen of steps) happen(traffic)
       const past = fresh()
       past.add(settled(traffic.tally()))
-      const before = traffic.snapshot(0, POOL)
-      const after = past.snapshot(0, POOL)
+      const before = traffic.snapshot(0, [TARGET])
+      const after = past.snapshot(0, [TARGET])
       assert.equal(after, {
         ...before,
         requests: { ...before.requests, inFlight: 0 },
@@ -130,12 +134,19 @@ const WORKER: WorkerSnapshot = {
   connections: 4,
 }
 
-test('pools are added up under the origin of whoever asks, and the uptime is that of signet as a whole', () => {
+test('targets are added up, each by itself and in the order of whoever asks; the uptime is that of all', () => {
   const traffic = fresh().tally()
-  const reports: Reports = { traffic, pools: [POOL, POOL], runtime: [], workers: [WORKER], uptimeSeconds: 9 }
-  const sum = sumOf(reports, INSTANCE, 20_000, { ...POOL, open: 99 })
-  assert.equal(sum.pool, {
-    origin: 'upstream.example:8081',
+  const other: TargetState = { ...TARGET, origin: 'other.example' }
+  const reports: Reports = {
+    traffic,
+    targets: [other, TARGET, { ...other, condition: 'ejected' }, { ...TARGET, condition: 'returning' }],
+    runtime: [],
+    workers: [WORKER],
+    uptimeSeconds: 9,
+  }
+  const silent: TargetState = { ...TARGET, upstream: 'silent', condition: 'ejected' }
+  const sum = sumOf(reports, INSTANCE, 20_000, [{ ...TARGET, open: 99 }, other, silent])
+  const counts = {
     open: 6,
     idle: 2,
     busy: 4,
@@ -143,13 +154,22 @@ test('pools are added up under the origin of whoever asks, and the uptime is tha
     waiting: 8,
     size: 128,
     queue: 512,
-  })
-  assert.is(sum.traffic.snapshot(20_000, POOL).uptimeSeconds, 9)
+  }
+  const none = { open: 0, idle: 0, busy: 0, connecting: 0, waiting: 0, size: 0, queue: 0 }
+  assert.equal(sum.targets, [
+    { upstream: 'main', condition: 'returning', origin: 'upstream.example:8081', ...counts },
+    { upstream: 'main', condition: 'ejected', origin: 'other.example', ...counts },
+    { upstream: 'silent', condition: 'up', origin: 'upstream.example:8081', ...none },
+  ])
+  const { pool } = sum.traffic.snapshot(20_000, sum.targets)
+  assert.is(pool.origin, 'upstream.example:8081, other.example')
+  assert.equal([pool.open, pool.queue], [12, 1024])
+  assert.is(sum.traffic.snapshot(20_000, [TARGET]).uptimeSeconds, 9)
 })
 
 /** Runs `use` with the runtime families of a process, as they arrive at another. */
 async function withRuntime(use: (page: string, families: never) => Promise<void>): Promise<void> {
-  const metrics = createMetrics(fresh(), () => POOL, '1.2.3')
+  const metrics = createMetrics(fresh(), () => [TARGET], '1.2.3')
   try {
     await use(await metrics.render(), deserialize(serialize(await metrics.runtime())) as never)
   } finally {
@@ -160,7 +180,7 @@ async function withRuntime(use: (page: string, families: never) => Promise<void>
 test('the metrics page of several is well-formed, has each family of one process, and says who the workers are', () =>
   withRuntime(async (one, families) => {
     const workers = [WORKER, { ...WORKER, worker: 2, state: 'silent', restarts: 5 } as const]
-    const sum = { traffic: fresh(), pool: POOL, runtime: [families, families], workers }
+    const sum = { traffic: fresh(), targets: [TARGET], runtime: [families, families], workers }
     const page = readExposition(await renderSum(sum, '1.2.3'))
     const expected = [...readExposition(one).keys(), 'signet_workers', 'signet_worker_restarts_total']
     assert.equal([...page.keys()].sort(), expected.sort())
@@ -187,7 +207,7 @@ test('of the event loops the slowest is shown; memory is added up; a process tha
   return (async () => {
     const gone = await settledRuntime([await settledRuntime([processWith(3)]), processWith(4)])
     const runtime = [gone, processWith(10), processWith(20)]
-    const sum = { traffic: fresh(), pool: POOL, runtime, workers: [WORKER] }
+    const sum = { traffic: fresh(), targets: [TARGET], runtime, workers: [WORKER] }
     const page = readExposition(await renderSum(sum, '1.2.3'))
     const value = (name: string) => page.get(name)!.samples[0]!.value
     assert.is(value('process_cpu_seconds_total'), 37)

@@ -4,12 +4,14 @@ import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Traffic } from '../../src/admin/traffic.ts'
-import type { PoolState } from '../../src/net/pool.ts'
+import type { TargetState } from '../../src/net/balancer.ts'
 import { FAILURES, type FailureCode } from '../../src/errors.ts'
 
 const test = suite('admin/traffic')
 
-const POOL: PoolState = {
+const TARGET: TargetState = {
+  upstream: 'main',
+  condition: 'up',
   origin: 'http://upstream.example:8081',
   open: 3,
   idle: 1,
@@ -45,7 +47,7 @@ test('every finished exchange is in exactly one method, one status class and one
         traffic.exchangeStarted()
         traffic.exchangeFinished(method, status, durationMs, upstreamMs, failure)
       }
-      const { requests, latencyMs, upstreamLatencyMs } = traffic.snapshot(0, POOL)
+      const { requests, latencyMs, upstreamLatencyMs } = traffic.snapshot(0, [TARGET])
       assert.is(requests.processed, exchanges.length)
       assert.is(requests.inFlight, 0)
       assert.is(sum(requests.byMethod), exchanges.length)
@@ -68,7 +70,7 @@ test('a method that is not on the list is counted as other, whatever it is', () 
   const strange = ['BREW', 'get', '', '__proto__', 'constructor', 'toString', 'x'.repeat(10_000)]
   for (const method of strange) traffic.exchangeFinished(method, 200, 1, undefined, undefined)
   traffic.exchangeFinished('GET', 200, 1, undefined, undefined)
-  const { byMethod } = traffic.snapshot(0, POOL).requests
+  const { byMethod } = traffic.snapshot(0, [TARGET]).requests
   assert.equal(Object.keys(byMethod), [
     ...['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'other'],
   ])
@@ -97,7 +99,7 @@ test('an exchange is in flight from its start to its finish', () => {
   assert.is(traffic.inFlight, 2)
   traffic.exchangeFinished('GET', 502, 3, undefined, 'ERR_UPSTREAM_CLOSED')
   assert.is(traffic.inFlight, 1)
-  assert.equal(traffic.snapshot(0, POOL).requests.failures, { ERR_UPSTREAM_CLOSED: 1 })
+  assert.equal(traffic.snapshot(0, [TARGET]).requests.failures, { ERR_UPSTREAM_CLOSED: 1 })
 })
 
 test('connections, octets and tunnels are counted on the side they belong to', () => {
@@ -114,7 +116,7 @@ test('connections, octets and tunnels are counted on the side they belong to', (
   traffic.tunnelOpened()
   traffic.tunnelOpened()
   traffic.tunnelClosed()
-  const snapshot = traffic.snapshot(0, POOL)
+  const snapshot = traffic.snapshot(0, [TARGET])
   assert.equal(snapshot.downstream, {
     open: 2,
     total: 3,
@@ -133,7 +135,7 @@ test('tokens, retries and dropped imitations are counted', () => {
   traffic.retried()
   traffic.imitationDropped(2)
   traffic.imitationDropped(1)
-  const { tokens, requests } = traffic.snapshot(0, POOL)
+  const { tokens, requests } = traffic.snapshot(0, [TARGET])
   assert.equal(tokens, { minted: 2, imitationsDropped: 3 })
   assert.is(requests.retried, 1)
 })
@@ -144,24 +146,24 @@ test('octets and events are counted past 2^32', () => {
   traffic.downstream.octetsSent += 1
   traffic.tokensMinted = 2 ** 32 - 1
   traffic.tokenMinted()
-  const snapshot = traffic.snapshot(0, POOL)
+  const snapshot = traffic.snapshot(0, [TARGET])
   assert.is(snapshot.downstream.octetsSent, 2 ** 40 + 1)
   assert.is(snapshot.tokens.minted, 2 ** 32)
 })
 
 test('the uptime is the distance on the monotonic clock, in seconds, and never negative', () => {
-  assert.is(fresh(250).snapshot(1750, POOL).uptimeSeconds, 1.5)
-  assert.is(fresh(250).snapshot(0, POOL).uptimeSeconds, 0)
+  assert.is(fresh(250).snapshot(1750, [TARGET]).uptimeSeconds, 1.5)
+  assert.is(fresh(250).snapshot(0, [TARGET]).uptimeSeconds, 0)
 })
 
 test('a snapshot survives JSON unchanged and is untouched by what happens later', () => {
   const traffic = fresh()
-  const pool = { ...POOL }
-  const before = traffic.snapshot(0, pool)
+  const target = { ...TARGET }
+  const before = traffic.snapshot(0, [target])
   const text = JSON.stringify(before)
   traffic.exchangeFinished('GET', 200, 5, 3, undefined)
   traffic.connectionOpened('downstream')
-  pool.idle = 99
+  target.idle = 99
   assert.is(JSON.stringify(before), text)
   assert.equal(JSON.parse(text), before)
 })

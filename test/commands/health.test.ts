@@ -1,6 +1,9 @@
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createServer as createNetServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type HealthOptions, runHealth } from '../../src/commands/health.ts'
@@ -40,6 +43,29 @@ test('without a URL SIGNET_ADMIN_PORT goes before HTTP_PORT', () =>
   withServer(answering(200), async (port) => {
     assert.is((await run([], { HTTP_PORT: '1', SIGNET_ADMIN_PORT: String(port) })).exitCode, 0)
   }))
+
+test('where SIGNET_CONFIG names a file, its port and adminPort count, and variables before them', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'signet-health-'))
+  const file = join(folder, 'signet.yaml')
+  try {
+    await withServer(answering(200), async (port) => {
+      for (const text of [`port: ${port}`, `port: 1\nadminPort: ${port}`]) {
+        writeFileSync(file, text)
+        assert.equal(await run([], { SIGNET_CONFIG: file }), { exitCode: 0, stdout: '', stderr: '' })
+      }
+      writeFileSync(file, 'port: 1')
+      assert.is((await run([], { SIGNET_CONFIG: file, HTTP_PORT: String(port) })).exitCode, 0)
+      assert.is((await run([], { SIGNET_CONFIG: file, SIGNET_ADMIN_PORT: String(port) })).exitCode, 0)
+      // What a running signet has refused says nothing of how it is.
+      for (const text of [`port: ${port}\nprot: 1`, `port: ${port}\nroutes: 1`]) {
+        writeFileSync(file, text)
+        assert.is((await run([], { SIGNET_CONFIG: file })).exitCode, 0, text)
+      }
+    })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
 
 for (const status of [204, 301, 404, 503]) {
   test(`${status} is not well: exit code 1, and one line`, () =>
@@ -97,7 +123,7 @@ test('a body that never ends does not keep the command: the connection is closed
   })
 })
 
-for (const argv of [['a', 'b'], ['https://a/'], ['localhost'], ['--nope']]) {
+for (const argv of [['a', 'b'], ['ftp://a/'], ['localhost'], ['--nope']]) {
   test(`signet health ${argv.join(' ')} is wrong usage: 2, and the usage on stderr`, async () => {
     const { exitCode, stderr } = await run(argv)
     assert.is(exitCode, 2)

@@ -40,6 +40,11 @@ for (const code of Object.keys(FAILURES) as FailureCode[]) {
   })
 }
 
+test('a refusal has the field lines that its error asks for (RFC 9110 §15.5.6)', () => {
+  const error = new ProxyError('ERR_METHOD_NOT_ALLOWED', '', { fields: { Allow: 'GET, POST' } })
+  assert.is(parse(writeRefusal(error, 'id', DATE, true, true)).fields.get('allow'), 'GET, POST')
+})
+
 test('every status that a client can see has a reason phrase', () => {
   for (const [code, { status }] of Object.entries(FAILURES)) {
     if (status === 499) continue // never sent: nobody is left to read it

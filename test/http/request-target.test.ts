@@ -2,14 +2,14 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type FailureCode, ProxyError } from '../../src/errors.ts'
 import { PATH, QUERY } from '../../src/http/octets.ts'
-import { isAuthority, readTarget } from '../../src/http/request-target.ts'
+import { isAuthority, readTarget, type TargetForms } from '../../src/http/request-target.ts'
 
 const test = suite('http/request-target')
 
 /** What a target is forwarded as and which authority it names, or the failure. */
-function outcomeOf(method: string, target: string): string {
+function outcomeOf(method: string, target: string, forms?: TargetForms): string {
   try {
-    const { forwarded, authority } = readTarget(method, target)
+    const { forwarded, authority } = readTarget(method, target, forms)
     return authority === undefined ? forwarded : `${forwarded} at ${authority}`
   } catch (error) {
     assert.instance(error, ProxyError)
@@ -113,6 +113,31 @@ for (const [method, target, expected] of [
     assert.is(outcomeOf(method, target), expected)
   })
 }
+
+for (const [target, expected] of [
+  ['b.test:443', 'b.test:443 at b.test:443'],
+  ['10.0.0.1:80', '10.0.0.1:80 at 10.0.0.1:80'],
+  ['[::1]:443', '[::1]:443 at [::1]:443'],
+  ['b.test', MALFORMED],
+  ['[::1]', MALFORMED],
+  ['b.test:', MALFORMED],
+  ['b.test:65536', MALFORMED],
+  ['u@b.test:443', MALFORMED],
+  ['b.test:443/', MALFORMED],
+  ['http://b.test:443', MALFORMED],
+  ['/', MALFORMED],
+  ['*', MALFORMED],
+] as const) {
+  test(`to a forward proxy, CONNECT ${target} is ${expected} (RFC 9112 §3.2.3)`, () => {
+    assert.is(outcomeOf('CONNECT', target, { scheme: 'http', takesConnect: true }), expected)
+  })
+}
+
+test('absolute-form over TLS says https, and nothing else (RFC 9110 §7.4)', () => {
+  const forms = { scheme: 'https', takesConnect: false } as const
+  assert.is(outcomeOf('GET', 'https://b.test/x', forms), '/x at b.test')
+  assert.is(outcomeOf('GET', 'http://b.test/x', forms), 'ERR_MISDIRECTED')
+})
 
 test('every octet of a path and of a query is allowed by its set, in origin-form and in absolute-form', () => {
   for (let octet = 0; octet < 256; octet++) {

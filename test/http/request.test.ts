@@ -4,6 +4,7 @@ import { ProxyError } from '../../src/errors.ts'
 import { FieldRules } from '../../src/http/forward-fields.ts'
 import { createHeadParser } from '../../src/http/parser.ts'
 import { type RequestHead, readRequest } from '../../src/http/request.ts'
+import type { TargetForms } from '../../src/http/request-target.ts'
 
 const test = suite('http/request')
 
@@ -11,15 +12,15 @@ const MAX_TARGET_SIZE = 64
 const parser = createHeadParser({ region: 1024, maxHeadSize: 8192, maxFields: 100 })
 const rules = new FieldRules(['x-my-jwt'])
 
-function read(text: string): RequestHead {
+function read(text: string, forms?: TargetForms): RequestHead {
   const head = Buffer.from(text, 'latin1')
-  return readRequest(parser.parseRequest(head, 0, head.length), rules, MAX_TARGET_SIZE)
+  return readRequest(parser.parseRequest(head, 0, head.length), rules, MAX_TARGET_SIZE, forms)
 }
 
 /** The code that a head is refused with; undefined when it is not. Anything but a ProxyError fails the test. */
-function codeOf(text: string): string | undefined {
+function codeOf(text: string, forms?: TargetForms): string | undefined {
   try {
-    read(text)
+    read(text, forms)
     return undefined
   } catch (error) {
     assert.instance(error, ProxyError, `${JSON.stringify(text)}: ${error}`)
@@ -63,6 +64,29 @@ for (const method of ['X', 'BREW', 'Get', "!#$%&'*+-.^_`|~0", 'G', 'GET-', 'A'.r
 test('CONNECT is not done here: 501', () => {
   assert.is(codeOf('CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n'), 'ERR_CONNECT_UNSUPPORTED')
 })
+
+const FORWARD = { scheme: 'http', takesConnect: true } as const
+
+test('a forward proxy takes CONNECT, and nothing behind it for a request (RFC 9110 §9.3.6)', () => {
+  for (const minor of [0, 1]) {
+    const head = read(
+      `CONNECT a:443 HTTP/1.${minor}\r\nHost: a:443\r\nConnection: keep-alive\r\n\r\n`,
+      FORWARD,
+    )
+    assert.equal(
+      [head.method, head.target, head.authority, head.persistent],
+      ['CONNECT', 'a:443', 'a:443', false],
+    )
+    assert.is(head.framing.kind, 'none')
+  }
+})
+
+for (const framing of ['Content-Length: 5', 'Content-Length: 0', 'Transfer-Encoding: chunked']) {
+  test(`CONNECT with ${framing} is ambiguous (RFC 9110 §9.3.6)`, () => {
+    const text = `CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n${framing}\r\n\r\n`
+    assert.is(codeOf(text, FORWARD), 'ERR_FRAMING_AMBIGUOUS')
+  })
+}
 
 for (const method of [
   'ANNOUNCE',

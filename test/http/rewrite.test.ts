@@ -86,6 +86,13 @@ test("a request of HTTP/1.0 that names no host gets the upstream's (RFC 9112 §3
   assert.is(rewriteRequest(parsed, ADDITIONS), `GET / HTTP/1.1\r\nHost: upstream.test\r\n${OWN}\r\n`)
 })
 
+for (const target of ['/x', 'http://b.test:81/x'])
+  test(`an authority that is set takes the place of the Host of a request for ${target}, and stands there alone`, () => {
+    const head = request('', `GET ${target} HTTP/1.1`)
+    const text = rewriteRequest(head, { ...ADDITIONS, authority: 'set.test' })
+    assert.is(text, `GET /x HTTP/1.1\r\nHost: set.test\r\n${OWN}\r\n`)
+  })
+
 for (const [line, expected] of [
   ['HTTP/1.1 200 OK', 'HTTP/1.1 200 OK'],
   ['HTTP/1.0 404 Not Found', 'HTTP/1.1 404 Not Found'],

@@ -8,14 +8,17 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Exchange, type ExchangeObserver, type ExchangeRecord, type Stages } from '../../src/exchange.ts'
 import { FieldRules } from '../../src/http/forward-fields.ts'
+import { plainGateway } from '../../src/http/gateway.ts'
+import { pageOf } from '../../src/http/pages.ts'
 import { createHeadParser, type HeadParser } from '../../src/http/parser.ts'
 import { writeRefusal, writeResponse } from '../../src/http/refusal.ts'
-import { createRouter } from '../../src/http/route.ts'
+import type { RequestHead } from '../../src/http/request.ts'
 import { createMinter } from '../../src/jwt/mint.ts'
+import { Balancer } from '../../src/net/balancer.ts'
 import { Buffers } from '../../src/net/buffers.ts'
 import { Deadlines } from '../../src/net/deadlines.ts'
 import { Listener } from '../../src/net/listener.ts'
-import { Pool, type Waiter } from '../../src/net/pool.ts'
+import { Pool, type PoolContext, type Waiter } from '../../src/net/pool.ts'
 import { Turn } from '../../src/net/turn.ts'
 import { KEY } from '../support/proxy.ts'
 import { eventually, ok, RawUpstream, Wire, within } from '../support/wire.ts'
@@ -59,6 +62,7 @@ const LIMITS = {
   responseTimeout: SHORT,
   streamTimeout: 5000,
   poolIdleTimeout: 5000,
+  poolConnectionAge: 300_000,
   poolSize: 2,
   poolQueue: 1,
   poolTimeout: SHORT,
@@ -97,13 +101,22 @@ class Stand {
     const counts = { octetsReceived: 0, octetsSent: 0 }
     const onFault = (thrown: unknown) => this.faults.push(thrown)
     const shared = { parser, rules, buffers, deadlines, counts, limits: LIMITS, onFault, turn: new Turn() }
-    this.#pool = new FaultyPool(saboteur, origin, {
+    const poolContext: PoolContext = {
       upstream: { ...shared, readPath: 'shared' },
       deadlines,
       limits: LIMITS,
       onConnectFailed: wrap('pool.onConnectFailed', () => undefined),
       onOpened: wrap('pool.onOpened', () => undefined),
       onClosed: wrap('pool.onClosed', () => undefined),
+    }
+    const pool = new FaultyPool(saboteur, origin, poolContext)
+    this.#pool = pool
+    const upstreamConfig = plainGateway(origin).upstreams[0]!
+    const balancer = new Balancer(upstreamConfig, {
+      createPool: () => pool,
+      clock: () => performance.now(),
+      onChange: () => undefined,
+      onFault,
     })
     const minter = createMinter({ key: KEY, user: 'username', now: Date.now, nextId: () => 'id' })
     const observer: ExchangeObserver = {
@@ -121,8 +134,12 @@ class Stand {
       ...shared,
       tunnelTimeout: SHORT,
       pseudonym: 'signet-test',
-      route: wrap('route', createRouter(origin, true)),
-      pool: this.#pool,
+      page: wrap('page', pageOf),
+      find: wrap('find', (_head: RequestHead) => ({
+        value: { route: undefined, upstream: balancer },
+        target: undefined,
+        params: {},
+      })),
       mint: wrap('mint', (_method: string) => minter()),
       jwtHeader: 'x-my-jwt',
       upgrades: new Set(['websocket']),
@@ -157,6 +174,7 @@ class Stand {
         },
         draining: wrap('draining', () => false),
       },
+      takesConnect: false,
       readPath: 'shared',
       maxConnections: 100,
       onOpened: wrap('listener.onOpened', () => undefined),
@@ -384,7 +402,8 @@ const CASES: readonly (readonly [part: string, entry: string])[] = [
     'clock',
     'nextRequestId',
     'observer.onStarted',
-    'route',
+    'page',
+    'find',
     'mint',
     'pool.takeIdle',
     'pool.request',

@@ -49,7 +49,7 @@ async function listen(): Promise<RawUpstream> {
 test('every problem is reported at once, each with what was found and expected, and the exit code is 78', async () => {
   const signet = run([], {
     HTTP_PORT: '65536',
-    SIGNET_UPSTREAM: 'https://a.test',
+    SIGNET_UPSTREAM: 'ftp://a.test',
     SIGNET_LOG_LEVEL: 'loud',
     SIGNET_HEAD_TIMEOUT: '10s',
     SIGNET_HEAD_TIMOUT: '10',
@@ -61,7 +61,7 @@ test('every problem is reported at once, each with what was found and expected, 
     signet,
     78,
     'HTTP_PORT: found "65536", expected an integer from 0 to 65535',
-    'SIGNET_UPSTREAM: found "https://a.test", expected ',
+    'SIGNET_UPSTREAM: found "ftp://a.test", expected ',
     'SIGNET_LOG_LEVEL: found "loud", expected one of ',
     'SIGNET_HEAD_TIMEOUT: found "10s", expected an integer',
     'SIGNET_HEAD_TIMOUT: no setting has this name; did you mean SIGNET_HEAD_TIMEOUT?',
@@ -102,7 +102,7 @@ test('a key file that is not there, or is empty, is refused with 78', async () =
     run([], { SIGNET_SECRET_FILE: join(folder, 'none') }),
     78,
     'SIGNET_SECRET_FILE: ',
-    'ENOENT',
+    'there is no such file',
   )
   await assertRefused(run([], { SIGNET_SECRET_FILE: empty }), 78, 'SIGNET_SECRET_FILE: ', 'it is empty')
 })

@@ -422,85 +422,7 @@ test('when the primary is killed, the workers end what they have begun, and then
   await eventually(() => !workers.some(({ pid }) => lives(pid)), 'the end of all workers')
 })
 
-// ── changing all of them ──────────────────────────────────────────────────────────────────────────────────────────
-
-test('SIGHUP under load: new workers, one after the other, and not one request is lost', async () => {
-  const { signet, upstream, port } = await start()
-  upstream.serve(() => ok())
-  const old = (await workersOf(port)).map(({ pid }) => pid)
-  let answered = 0
-  let ending = false
-  const failures: unknown[] = []
-  /** A client as they are: it keeps its connection until a response says that it ends. */
-  async function load(pause: number): Promise<void> {
-    let client = await Wire.connect(port)
-    while (!ending) {
-      const { head } = await ask(client)
-      if (!head.startsWith('HTTP/1.1 200 ')) throw new Error(head)
-      answered++
-      if (valuesOf(head, 'connection').includes('close')) {
-        client.end()
-        client = await Wire.connect(port)
-      }
-      if (pause > 0) await new Promise((resolve) => setTimeout(resolve, pause))
-    }
-    client.destroy()
-  }
-  const clients = [0, 0, 0, 0, 0, 0, 3, 40, 400].map((pause) =>
-    load(pause).catch((error: unknown) => failures.push(error)),
-  )
-  const changed = (times: number) =>
-    signet.printed(() => signet.events('workers-changed').length === times, `${times} changes`, 20_000)
-  await eventually(() => answered > 500, 'the load')
-  signet.signal('SIGHUP')
-  await changed(1)
-  signet.signal('SIGHUP')
-  await changed(2)
-  const during = answered
-  await eventually(() => answered > during + 500, 'more of the load')
-  ending = true
-  await Promise.all(clients)
-  assert.equal(failures, [])
-  assert.ok(answered > 2000, `${answered}`)
-  const { requests, workers } = await statusOf(port)
-  assert.is(requests.byStatus['200'], answered + 1)
-  assert.is(workers.length, 2)
-  for (const { pid, restarts } of workers as WorkerStatus[]) {
-    assert.not(old.includes(pid))
-    assert.is(restarts, 0)
-  }
-  for (const pid of old) assert.not(lives(pid))
-  assert.is(signet.events('worker-died').length, 0)
-})
-
-test('SIGHUP: what hangs in an old worker has the drain deadline; who is idle is closed after half of it', async () => {
-  const { signet, upstream, port } = await start({ SIGNET_DRAIN_TIMEOUT: '1000' })
-  const idle = [await Wire.connect(port), await Wire.connect(port)] // one of each worker
-  const busy = [await Wire.connect(port), await Wire.connect(port)]
-  for (const client of busy) {
-    client.send(GET)
-    await (await upstream.accept()).head()
-  }
-  const began = performance.now()
-  signet.signal('SIGHUP')
-  const took = async (client: Wire) => {
-    await client.when(() => client.ending !== undefined || client.pending.length > 0, 'an answer or the end')
-    return performance.now() - began
-  }
-  const ends = await Promise.all(idle.map(took))
-  const refusals = await Promise.all(busy.map(took))
-  assert.ok(Math.min(...ends) > 490, `${ends} ms`)
-  assert.ok(Math.min(...refusals) > 990, `${refusals} ms`)
-  assert.ok(Math.min(...ends) < Math.min(...refusals), 'idle connections go first')
-  for (const client of idle) assert.equal(await client.rest(), { octets: '', ending: 'fin' })
-  for (const client of busy) {
-    const { head } = await client.message()
-    assert.ok(head.startsWith('HTTP/1.1 503 '), head)
-    assert.equal(valuesOf(head, 'connection'), ['close'])
-    client.end()
-  }
-  await signet.printed(() => signet.events('workers-changed').length === 1, 'the change')
-})
+// ── another configuration for all of them (proxy/reload has what is the same for one) ─────────────────────────────
 
 test('SIGHUP reads the secret file again; one that cannot be read changes nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'signet-workers-'))
@@ -516,29 +438,40 @@ test('SIGHUP reads the secret file again; one that cannot be read changes nothin
       return body
     }
     const before = await verifies()
+    const old = (await workersOf(port)).map(({ pid }) => pid)
     writeFileSync(file, 'zz')
     signet.signal('SIGHUP')
-    await signet.printed(() => signet.events('change-refused').length === 1, 'the refusal')
+    await signet.printed(() => signet.events('reload-refused').length === 1, 'the refusal')
     writeFileSync(file, SECRETS[1]!)
     signet.signal('SIGHUP')
-    await signet.printed(() => signet.events('workers-changed').length === 1, 'the change')
+    await signet.printed(() => signet.events('reloaded').length === 1, 'the reload')
     const after = await verifies()
     for (const body of [before, after]) assert.match(body, /"verified":\s*true/)
+    assert.equal(
+      (await workersOf(port)).map(({ pid }) => pid),
+      old,
+    )
+    const metrics = await page(port, '/metrics')
+    assert.match(metrics, /^signet_config_reloads_total\{result="success"\} 1$/m)
+    assert.match(metrics, /^signet_config_reloads_total\{result="failure"\} 1$/m)
   } finally {
     rmSync(folder, { recursive: true })
   }
 })
 
-test('SIGTERM during a change ends the old and the new', async () => {
-  const { signet, upstream, port } = await start({ SIGNET_DRAIN_TIMEOUT: '2000' })
+test('a worker that does not take a configuration up in time is replaced by one that has it, and ended', async () => {
+  const { signet, upstream, port } = await start({ SIGNET_DRAIN_TIMEOUT: '100' })
   upstream.serve(() => ok())
-  const idle = await Wire.connect(port) // keeps an old worker from leaving at once
-  await ask(idle)
+  const [stopped, other] = (await workersOf(port)).map(({ pid }) => pid)
+  process.kill(stopped!, 'SIGSTOP')
   signet.signal('SIGHUP')
+  await signet.printed(() => signet.events('worker-failed').length === 1, 'the complaint', 10_000)
+  await signet.printed(() => signet.events('reloaded').length === 1, 'the reload', 10_000)
   await started(signet, 3)
-  signet.signal('SIGTERM')
-  assert.equal(await signet.exited(), { code: 0, signal: null })
-  await idle.rest()
+  const workers = await workersOf(port)
+  assert.ok(workers.some(({ pid }) => pid === other))
+  assert.not.ok(workers.some(({ pid, state }) => pid === stopped && state === 'serving'))
+  await eventually(() => !lives(stopped!), 'the end of the one that says nothing')
 })
 
 test.run()

@@ -165,8 +165,8 @@ test('a greeting that cannot be written does not keep signet from starting', asy
 
 // ── descriptors ───────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Few enough to run out of. */
-const DESCRIPTORS = 64
+/** Few enough to run out of, and enough to start with: Node opens some 70 files at a time to read signet's modules. */
+const DESCRIPTORS = 96
 
 /** Warnings since signet listened, beside the lines of single exchanges. */
 const complaints = ({ log }: SignetProcess) => {

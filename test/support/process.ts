@@ -73,7 +73,7 @@ export class SignetProcess {
 
   /** Waits until it accepts connections. @returns the port */
   async listening(ms = 2 * PATIENCE): Promise<number> {
-    const line = /^ {2}listening {2}http:\/\/.+:(\d+)$/m
+    const line = /^ {2}listening {2}https?:\/\/.+:(\d+)$/m
     await this.printed(() => line.test(this.stderr), 'the port it listens on', ms)
     return Number(line.exec(this.stderr)?.[1])
   }

@@ -3,6 +3,7 @@
 import { type Config, readConfig } from '../../src/config.ts'
 import { DEMO_SECRET, readHmacKey } from '../../src/jwt/keys.ts'
 import { exchangeFields } from '../../src/log.ts'
+import { type GatewayConfig, plainGateway } from '../../src/http/gateway.ts'
 import { createProxy, type Proxy } from '../../src/proxy.ts'
 import { eventually, RawUpstream, Wire } from './wire.ts'
 
@@ -17,6 +18,7 @@ export interface Stand {
   readonly proxy: Proxy
   readonly port: number
   readonly adminPort: number | undefined
+  readonly forwardPort: number | undefined
   readonly upstream: RawUpstream
   readonly log: LogLine[]
   /** A new client connection. */
@@ -35,10 +37,12 @@ export const KEY = readHmacKey(DEMO_SECRET, 'hex')
  *
  * @param env settings, as environment variables; SIGNET_UPSTREAM may name another upstream
  * @param change what no environment variable can say
+ * @param gateway what the configuration file would say
  */
 export async function startStand(
   env: Record<string, string> = {},
   change: (config: Config) => Config = (config) => config,
+  gateway: Partial<GatewayConfig> | ((upstreamPort: number) => Partial<GatewayConfig>) = {},
 ): Promise<Stand> {
   const upstream = await RawUpstream.listen()
   const settings = {
@@ -63,18 +67,22 @@ export async function startStand(
   if (origin === undefined) throw new Error('the stand always has an upstream')
   const proxy = createProxy({
     config,
-    origin,
+    gateway: {
+      ...plainGateway(origin),
+      ...(typeof gateway === 'function' ? gateway(upstream.port) : gateway),
+    },
     key: KEY,
     version: '0.0.0-test',
     logger,
     logExchange: (record, subject) => logger.info(exchangeFields(record, subject)),
   })
-  const { port, adminPort } = await proxy.listen()
+  const { port, adminPort, forwardPort } = await proxy.listen()
   const clients: Wire[] = []
   return {
     proxy,
     port,
     adminPort,
+    forwardPort,
     upstream,
     log,
     async client() {

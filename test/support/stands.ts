@@ -1,11 +1,12 @@
 // Stands that end with the test that started them, whatever became of it: uvu runs all files in one process.
 
 import type { Test } from 'uvu'
+import type { GatewayConfig } from '../../src/http/gateway.ts'
 import { type Stand, startStand } from './proxy.ts'
 import { Wire, type WireMessage } from './wire.ts'
 
-/** Starts a stand that is closed after the test; `env` as for {@link startStand}. */
-export type Start = (env?: Record<string, string>) => Promise<Stand>
+/** Starts a stand that is closed after the test; `env` and `gateway` as for {@link startStand}. */
+export type Start = (env?: Record<string, string>, gateway?: Partial<GatewayConfig>) => Promise<Stand>
 
 /**
  * Gives the tests of a suite their stands.
@@ -17,8 +18,8 @@ export function standsOf(test: Test, common: Record<string, string> = {}): Start
   test.after.each(async () => {
     for (const stand of open.splice(0)) await stand.close()
   })
-  return async (env = {}) => {
-    const stand = await startStand({ ...common, ...env })
+  return async (env = {}, gateway = {}) => {
+    const stand = await startStand({ ...common, ...env }, undefined, gateway)
     open.push(stand)
     return stand
   }

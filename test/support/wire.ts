@@ -228,14 +228,16 @@ export class Wire {
 /** A raw upstream: a test accepts its connections one by one and plays the server by hand. */
 export class RawUpstream {
   readonly #server: Server
+  readonly #event: string
   readonly #accepted: Wire[] = []
   readonly #waiting: ((wire: Wire) => void)[] = []
   /** every connection ever accepted */
   readonly wires: Wire[] = []
 
-  private constructor(server: Server) {
+  private constructor(server: Server, event: string) {
     this.#server = server
-    server.on('connection', (socket) => {
+    this.#event = event
+    server.on(event, (socket: Socket) => {
       socket.setNoDelay(true)
       const wire = new Wire(socket)
       this.wires.push(wire)
@@ -245,11 +247,22 @@ export class RawUpstream {
     })
   }
 
-  /** Listens on a free port of loopback. */
-  static async listen(): Promise<RawUpstream> {
+  /** Listens on loopback: on a free port, unless one is given. */
+  static async listen(host = '127.0.0.1', port = 0): Promise<RawUpstream> {
     const server = createServer({ allowHalfOpen: true })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    return new RawUpstream(server)
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
+    return new RawUpstream(server, 'connection')
+  }
+
+  /**
+   * Lets `server` listen on a free port of loopback, or at the path of a Unix socket.
+   *
+   * @param event with which it hands over connections: those of TLS come with `secureConnection`
+   */
+  static async from(server: Server, event: string, path?: string): Promise<RawUpstream> {
+    const place = path === undefined ? { port: 0, host: '127.0.0.1' } : { path }
+    await new Promise<void>((resolve) => server.listen(place, resolve))
+    return new RawUpstream(server, event)
   }
 
   get port(): number {
@@ -281,7 +294,7 @@ export class RawUpstream {
       }
     }
     for (const wire of this.#accepted.splice(0)) void loop(wire)
-    this.#server.on('connection', () => {
+    this.#server.on(this.#event, () => {
       const wire = this.#accepted.shift()
       if (wire !== undefined) void loop(wire)
     })
@@ -291,7 +304,7 @@ export class RawUpstream {
   onConnection(play: (wire: Wire) => Promise<void>): void {
     const begin = (wire: Wire) => void play(wire).catch(() => wire.destroy())
     for (const wire of this.#accepted.splice(0)) begin(wire)
-    this.#server.on('connection', () => {
+    this.#server.on(this.#event, () => {
       const wire = this.#accepted.shift()
       if (wire !== undefined) begin(wire)
     })

@@ -1,10 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createRouter, type Origin, pageOf } from '../../src/http/route.ts'
+import { pageOf } from '../../src/http/pages.ts'
 
-const test = suite('http/route')
-
-const ORIGIN: Origin = { host: 'upstream.test', port: 80, authority: 'upstream.test' }
+const test = suite('http/pages')
 
 for (const [target, page] of [
   ['/status', 'status'],
@@ -15,10 +13,6 @@ for (const [target, page] of [
 ] as const) {
   test(`${target} is the page ${page}`, () => {
     assert.is(pageOf(target), page)
-    assert.equal(createRouter(ORIGIN, true)(target), { kind: 'page', page })
-  })
-  test(`${target} goes upstream when the pages have a port of their own`, () => {
-    assert.equal(createRouter(ORIGIN, false)(target), { kind: 'upstream', origin: ORIGIN })
   })
 }
 
@@ -46,13 +40,7 @@ for (const target of [
 ]) {
   test(`${target} goes upstream, since a page is found by its exact path alone`, () => {
     assert.is(pageOf(target), undefined)
-    assert.equal(createRouter(ORIGIN, true)(target), { kind: 'upstream', origin: ORIGIN })
   })
 }
-
-test('routing allocates nothing: the same target gives the same upstream', () => {
-  const route = createRouter(ORIGIN, true)
-  assert.is(route('/a'), route('/b'))
-})
 
 test.run()

@@ -1,0 +1,134 @@
+// A configuration file as a whole. In: its path and ways to read. Out: the settings and the structure in it, and every
+// problem that can be seen without the flags and the environment; config.ts puts all three together.
+
+import { type ConfigFile, type FileSetting, SETTINGS, type SettingName, type TargetPlace } from '../config.ts'
+import type { Origin } from '../http/gateway.ts'
+import { parseConfig } from './document.ts'
+import {
+  type CheckRoutes,
+  type Complain,
+  readEdges,
+  readRoutes,
+  readUpstreams,
+  type Structure,
+} from './gateway-reader.ts'
+import { ELSEWHERE, fileProblem, type Path, type Problem, quoteBriefly } from './problems.ts'
+import { besideConfig, type ReferenceSources, resolveReferences } from './references.ts'
+import { takeOutMisfits } from './validation.ts'
+
+/** What a configuration file is read with. */
+export interface FileInput extends ReferenceSources {
+  readonly checkRoutes?: CheckRoutes
+}
+
+/**
+ * Reads a configuration file. Never throws: what is wrong is among the problems.
+ *
+ * @param path of the file, as it begins every message
+ */
+export function readConfigFile(path: string, input: FileInput): ConfigFile {
+  const nothing = {
+    complete: false,
+    settings: new Map(),
+    edges: {},
+    targets: [],
+    files: [path],
+    variables: [],
+    locate: () => undefined,
+  }
+  let text: string
+  try {
+    text = input.readFile(path)
+  } catch (error) {
+    return { ...nothing, problems: [{ text: `${path}: ${fileProblem(error)}`, offset: ELSEWHERE }] }
+  }
+  const document = parseConfig(path, text)
+  const problems: Problem[] = [...document.problems]
+  if (document.data === undefined) return { ...nothing, problems }
+
+  const complain = (where: Path, reason: string, part?: 'key'): void => {
+    const { label, offset } = locateNearest(where, part)
+    problems.push({ text: `${label}: ${reason}`, offset })
+  }
+  const locateNearest = (where: Path, part?: 'key') => {
+    for (let length = where.length; length >= 0; length--) {
+      const place = document.locate(where.slice(0, length), part)
+      if (place !== undefined) return place
+    }
+    return { label: path, offset: ELSEWHERE }
+  }
+
+  const resolved = resolveReferences(document.data ?? {}, path, input)
+  const { data, references, variables, problems: unresolved } = resolved
+  for (const { path: where, reason } of unresolved) complain(where, reason)
+  const refused = new Set(unresolved.map(({ path: where }) => JSON.stringify(where)))
+  for (const { path: where, kind, reason } of takeOutMisfits(data, references, refused))
+    complain(where, reason, kind === 'unknown key' ? 'key' : undefined)
+  if (!isMapping(data)) return { ...nothing, problems }
+
+  const complainOfValue: Complain = (where, reason, about) => {
+    const found =
+      about === 'value'
+        ? `found ${quoteBriefly(references.get(JSON.stringify(where)) ?? textAt(data, where))}, `
+        : ''
+    complain(where, found + reason, about === 'key' ? 'key' : undefined)
+  }
+  const structure: Structure = data // what does not fit the schema has been taken out
+  const edges = readEdges(structure, complainOfValue)
+  const targets: TargetPlace[] = []
+  const noteTarget = (origin: Origin, where: Path) => targets.push({ origin, ...locateNearest(where) })
+  const upstreams = readUpstreams(structure.upstreams, complainOfValue, noteTarget)
+  const routes = readRoutes(structure.routes, structure.upstreams, complainOfValue, input.checkRoutes)
+  if ('routes' in data && !('upstreams' in data))
+    complain(['routes'], 'routes lead to upstreams, of which there are none: add the key "upstreams"', 'key')
+  if ('upstreams' in data && !('routes' in data))
+    complain(['upstreams'], 'no route leads to an upstream: add the key "routes"', 'key')
+
+  return {
+    complete: true,
+    settings: new Map(Object.entries(data).flatMap(([name, value]) => setting(name, value))),
+    ...('routes' in data && { gateway: { upstreams, routes, ...edges } }),
+    edges,
+    targets,
+    problems,
+    files: [path, ...resolved.files],
+    variables,
+    locate: document.locate,
+  }
+
+  function setting(name: string, value: unknown): [SettingName, FileSetting][] {
+    if (!isSetting(name)) return []
+    const place = locateNearest([name])
+    const written = references.get(JSON.stringify([name]))
+    const fits = value !== undefined && !(Array.isArray(value) && value.includes(undefined))
+    const raw = fits ? rawOf(value) : undefined
+    const shown = written ?? raw ?? ''
+    return [
+      [
+        name,
+        { raw: raw !== undefined && name === 'secretFile' ? besideConfig(path, raw) : raw, shown, ...place },
+      ],
+    ]
+  }
+}
+
+/** A value as a flag or a variable would have it. */
+function rawOf(value: unknown): string {
+  if (typeof value === 'boolean') return value ? 'on' : 'off'
+  return Array.isArray(value) ? value.join(',') : String(value)
+}
+
+/** The text at a path, where there is one. */
+function textAt(data: unknown, path: Path): string {
+  let at = data
+  for (const key of path) at = (at as Record<string | number, unknown> | undefined)?.[key]
+  return typeof at === 'string' ? at : ''
+}
+
+function isSetting(name: string): name is SettingName {
+  return Object.hasOwn(SETTINGS, name) && name !== 'config'
+}
+
+function isMapping(data: unknown): data is Record<string, unknown> {
+  return typeof data === 'object' && data !== null && !Array.isArray(data)
+}

@@ -1,0 +1,275 @@
+// The structural part of a configuration file. In: values that fit the schema, those that do not left out. Out: the plain
+// data of http/gateway.ts, and what is wrong although each value fits.
+
+import {
+  type Certificate,
+  DEFAULT_EJECTION,
+  type EjectionConfig,
+  type ForwardConfig,
+  type GatewayConfig,
+  type HealthConfig,
+  type Origin,
+  type OriginTls,
+  type RouteConfig,
+  type TargetConfig,
+  type UpstreamConfig,
+} from '../http/gateway.ts'
+import { readOrigin } from '../setting-readers.ts'
+import { readBlock } from './addresses.ts'
+import { certificateProblem, keyPairProblems } from './certificates.ts'
+import { messageOf, type Path } from './problems.ts'
+import { nearest } from './suggestion.ts'
+
+/** What is wrong with routes although each value fits: `http/route-table.ts` knows. */
+export type CheckRoutes = (
+  routes: readonly RouteConfig[],
+) => readonly { route: number; key: 'host' | 'path' | 'methods' | 'rewrite'; problem: string }[]
+
+/** Told of what is wrong, and where: about a key, or about a value that is to be shown before the reason. */
+export type Complain = (path: Path, reason: string, about?: 'key' | 'value') => void
+
+/** A value of the file: undefined where it has not been given, or does not fit the schema. */
+type Given<T> = { readonly [Key in keyof T]?: Given<T[Key]> | undefined }
+
+/** The structural keys, as the schema has them. */
+export type Structure = Given<{
+  tls: Certificate
+  proxyProtocol: readonly string[]
+  trustedProxies: readonly string[]
+  forward: ForwardConfig
+  upstreams: Readonly<Record<string, RawUpstream>>
+  routes: readonly RouteConfig[]
+}>
+
+type RawTarget = string | { readonly url: string; readonly weight: number }
+type RawUpstream = string | readonly RawTarget[] | Whole
+
+interface Whole {
+  readonly targets: readonly RawTarget[]
+  readonly balance: UpstreamConfig['balance']
+  readonly host: string
+  readonly tls: OriginTls
+  readonly ejection: EjectionConfig
+  readonly health: HealthConfig
+}
+
+/** Where nothing is said about how a target is asked. */
+const DEFAULT_HEALTH: Omit<HealthConfig, 'path'> = {
+  interval: 5000,
+  timeout: 2000,
+  statuses: [200, 399],
+  unhealthy: 2,
+  healthy: 2,
+}
+
+/** Everything that concerns no single route or upstream. */
+export function readEdges(
+  { tls, proxyProtocol, trustedProxies, forward }: Structure,
+  complain: Complain,
+): Omit<GatewayConfig, 'upstreams' | 'routes'> {
+  return Object.freeze({
+    ...(tls && { tls: readKeyPair(tls, complain) }),
+    ...(proxyProtocol && { proxyProtocol: readBlocks(proxyProtocol, ['proxyProtocol'], complain) }),
+    ...(trustedProxies && { trustedProxies: readBlocks(trustedProxies, ['trustedProxies'], complain) }),
+    ...(forward && { forward: readForward(forward, complain) }),
+  })
+}
+
+function readKeyPair({ certificate = '', key = '' }: Given<Certificate>, complain: Complain): Certificate {
+  judgeKeyPair({ certificate, key }, ['tls'], complain)
+  return { certificate, key }
+}
+
+function judgeKeyPair(
+  { certificate = '', key = '' }: Given<Certificate>,
+  path: Path,
+  complain: Complain,
+): void {
+  if (certificate === '' || key === '') return // missing, which the schema has said
+  for (const { part, problem } of keyPairProblems(certificate, key)) complain([...path, part], problem)
+}
+
+function readBlocks(blocks: Given<readonly string[]>, path: Path, complain: Complain): readonly string[] {
+  return itemsOf(blocks, (block, at) => attempt(() => readBlock(block), [...path, at], complain))
+}
+
+function readForward(
+  { host = '127.0.0.1', port = 0, allow = [], privateAddresses = [] }: Given<ForwardConfig>,
+  complain: Complain,
+): ForwardConfig {
+  return {
+    host,
+    port,
+    allow: itemsOf(allow, ({ host: allowed = '', ports = [80, 443] }) => ({
+      host: allowed.toLowerCase(),
+      ports: itemsOf(ports, (one) => one),
+    })),
+    privateAddresses: readBlocks(privateAddresses, ['forward', 'privateAddresses'], complain),
+  }
+}
+
+/** Told of each origin, and where it stands. */
+export type NoteTarget = (origin: Origin, path: Path) => void
+
+/** The upstreams, in the order of the file. */
+export function readUpstreams(
+  upstreams: Structure['upstreams'],
+  complain: Complain,
+  noteTarget: NoteTarget,
+): UpstreamConfig[] {
+  return Object.entries(upstreams ?? {}).flatMap(([name, raw]) =>
+    raw === undefined ? [] : [readUpstream(name, raw, complain, noteTarget)],
+  )
+}
+
+function readUpstream(
+  name: string,
+  raw: Given<RawUpstream>,
+  complain: Complain,
+  noteTarget: NoteTarget,
+): UpstreamConfig {
+  const path = ['upstreams', name]
+  const whole = typeof raw === 'string' ? { targets: [raw] } : isList(raw) ? { targets: raw } : raw
+  const { targets = [], balance = 'round-robin', host = 'pass', tls, ejection, health }: Given<Whole> = whole
+  const pathOf = (at: number): Path => {
+    return typeof raw === 'string' ? path : isList(raw) ? [...path, at] : [...path, 'targets', at]
+  }
+  const seen = new Map<string, number>()
+  const read = itemsOf(targets, (target, at): TargetConfig | undefined => {
+    const text = typeof target === 'string'
+    const { url, weight = 1 }: Given<Exclude<RawTarget, string>> = text ? { url: target } : target
+    const place = text ? pathOf(at) : [...pathOf(at), 'url']
+    const origin = url === undefined ? undefined : attempt(() => readOrigin(url), place, complain)
+    if (origin === undefined) return undefined
+    const same = seen.get(keyOf(origin))
+    if (same !== undefined)
+      complain(place, `this origin is the same as targets[${same}]; give one a weight, if it is to get more`)
+    else seen.set(keyOf(origin), at)
+    noteTarget(origin, place)
+    return { origin: origin.tls && tls ? { ...origin, tls: defined<OriginTls>(tls) } : origin, weight }
+  })
+  if (tls !== undefined) judgeOriginTls(tls, read, [...path, 'tls'], complain)
+  return {
+    name,
+    targets: read,
+    balance,
+    host,
+    ejection: { ...DEFAULT_EJECTION, ...defined<EjectionConfig>(ejection ?? {}) },
+    ...(health && { health: readHealth(health, [...path, 'health'], complain) }),
+  }
+}
+
+/** Two origins with one key are one. */
+function keyOf({ host, port, tls }: Origin): string {
+  return `${tls === undefined ? 'http' : 'https'}://${host}:${port}`
+}
+
+function judgeOriginTls(
+  tls: Given<OriginTls>,
+  targets: readonly TargetConfig[],
+  path: Path,
+  complain: Complain,
+): void {
+  if (targets.length > 0 && targets.every(({ origin }) => origin.tls === undefined))
+    complain(path, 'no target of this upstream begins with https://, so there is nothing to encrypt', 'key')
+  const problem = tls.ca === undefined ? undefined : certificateProblem(tls.ca)
+  if (problem !== undefined) complain([...path, 'ca'], problem)
+  judgeKeyPair(tls, path, complain)
+}
+
+function readHealth(
+  { path = '/', statuses: range, ...others }: Given<HealthConfig>,
+  at: Path,
+  complain: Complain,
+): HealthConfig {
+  const { statuses, ...defaults } = DEFAULT_HEALTH
+  const [from = statuses[0], to = statuses[1]] = range ?? statuses
+  if (from > to) complain([...at, 'statuses'], `found [${from}, ${to}], expected the lower status first`)
+  return { path, ...defaults, ...defined<typeof defaults>(others), statuses: [from, to] }
+}
+
+/** The routes, in the order of the file. */
+export function readRoutes(
+  routes: Structure['routes'],
+  upstreams: Structure['upstreams'],
+  complain: Complain,
+  checkRoutes?: CheckRoutes,
+): RouteConfig[] {
+  const names = new Map<string, number>()
+  const known = Object.keys(upstreams ?? {})
+  const whole: { readonly at: number; readonly route: RouteConfig }[] = []
+  for (const [at, route] of (routes ?? []).entries()) {
+    if (route === undefined) continue
+    const { name, host, path = '/*', methods, upstream, rewrite } = route
+    if (upstream !== undefined && upstreams !== undefined && !known.includes(upstream)) {
+      const near = nearest(upstream, known)
+      const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
+      complain(['routes', at, 'upstream'], `no upstream has this name${hint}`)
+    }
+    const same = name === undefined ? undefined : names.get(name)
+    if (same !== undefined) complain(['routes', at, 'name'], `routes[${same}] has this name already`)
+    if (name !== undefined) names.set(name, at)
+    // A value that did not fit is missing here: what the others mean without it is nothing to complain of.
+    if ('path' in route && route.path === undefined) continue
+    if (('host' in route && host === undefined) || ('methods' in route && methods === undefined)) continue
+    whole.push({
+      at,
+      route: {
+        name: name ?? '',
+        upstream: upstream ?? '',
+        path,
+        ...(host !== undefined && { host: host.toLowerCase() }),
+        ...(methods && { methods: itemsOf(methods, (method) => method.toUpperCase()) }),
+        ...(rewrite !== undefined && { rewrite }),
+      },
+    })
+  }
+  const named = nameRoutes(whole.map(({ route }) => route))
+  for (const { route, key, problem } of checkRoutes?.(named) ?? [])
+    complain(['routes', whole[route]?.at ?? 0, key], problem)
+  return named
+}
+
+/** Gives names to routes without one: host and path, methods where those are not enough, a number where nothing is. */
+function nameRoutes(routes: readonly RouteConfig[]): RouteConfig[] {
+  const taken = new Set(routes.map(({ name }) => name))
+  return routes.map((route) => {
+    if (route.name !== '') return route
+    const place = `${route.host ?? ''}${route.path}`
+    let name = place
+    if (taken.has(name)) name = `${route.methods?.join(',') ?? 'any'} ${place}`
+    for (let number = 2; taken.has(name); number++) name = `${place} #${number}`
+    taken.add(name)
+    return { ...route, name }
+  })
+}
+
+/** What `read` makes of each item that is there. */
+function itemsOf<T, Result>(
+  items: readonly (T | undefined)[],
+  read: (item: T, at: number) => Result | undefined,
+): Result[] {
+  return items.flatMap((item, at) => {
+    const result = item === undefined ? undefined : read(item, at)
+    return result === undefined ? [] : [result]
+  })
+}
+
+/** Without the keys that have not been given. */
+function defined<T>(given: Given<T>): Partial<T> {
+  // Given<T> is T, save that its values may be undefined: those that are go.
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Partial<T>
+}
+
+function isList<T>(value: T): value is Extract<T, readonly unknown[]> {
+  return Array.isArray(value)
+}
+
+function attempt<T>(read: () => T, path: Path, complain: Complain): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    complain(path, `expected ${messageOf(error)}`, 'value')
+    return undefined
+  }
+}

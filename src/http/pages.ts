@@ -1,0 +1,16 @@
+// Request-target → signet's own page, if it is one. Where requests go otherwise: http/route-table.ts.
+
+/** A page that signet answers by itself. */
+export type Page = 'status' | 'metrics'
+
+const PAGES: ReadonlyMap<string, Page> = new Map([
+  ['/status', 'status'],
+  ['/metrics', 'metrics'],
+])
+
+/** The page at a request-target; a query changes nothing. */
+export function pageOf(target: string): Page | undefined {
+  if (target.length < 7 || (target.charCodeAt(1) !== 0x73 && target.charCodeAt(1) !== 0x6d)) return undefined
+  const query = target.indexOf('?')
+  return PAGES.get(query === -1 ? target : target.slice(0, query))
+}
