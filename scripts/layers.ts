@@ -45,7 +45,7 @@ const MAY_IMPORT = {
   exchange: ['errors', 'http', 'jwt', 'auth', 'net', 'admin', 'config'],
   log: ['type exchange'],
   proxy: ['errors', 'http', 'jwt', 'auth', 'net', 'admin', 'config', 'exchange', 'log'],
-  workers: ['admin', 'type config', 'type http', 'type proxy'],
+  workers: ['errors', 'admin', 'type config', 'type http', 'type proxy'],
   commands: [
     'errors',
     'http',

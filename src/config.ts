@@ -8,14 +8,13 @@ import {
   ELSEWHERE,
   fileProblem,
   inOrder,
-  messageOf,
   type Path,
   type Place,
   type Problem,
   quote,
 } from './config/problems.ts'
 import { nearest } from './config/suggestion.ts'
-import { ConfigError } from './errors.ts'
+import { ConfigError, messageOf } from './errors.ts'
 import type { GatewayConfig, Origin } from './http/gateway.ts'
 import {
   deadline,

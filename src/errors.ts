@@ -124,7 +124,7 @@ export type OnFault = (thrown: unknown) => void
 export function asProxyError(error: unknown, onFault: OnFault): ProxyError {
   if (error instanceof ProxyError) return error
   onFault(error)
-  return new ProxyError('ERR_INTERNAL', error instanceof Error ? error.message : String(error), {
+  return new ProxyError('ERR_INTERNAL', messageOf(error), {
     cause: error,
   })
 }
@@ -144,4 +144,9 @@ export class ConfigError extends Error {
     this.problems = problems
     this.files = files
   }
+}
+
+/** What something that was thrown says, be it an Error or not. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
 }

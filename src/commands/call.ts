@@ -5,6 +5,7 @@ import { open } from 'node:fs/promises'
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { parseArgs } from 'node:util'
+import { messageOf } from '../errors.ts'
 import type { Verification } from '../jwt/verify.ts'
 import type { Output, Verify } from './echo.ts'
 
@@ -317,10 +318,6 @@ async function save(path: string, jwt: string): Promise<void> {
   } catch (error) {
     throw new CallFailure(`the token is genuine but could not be saved: ${messageOf(error)}`)
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** Whatever came over the network must not steer the terminal: control characters are shown as escapes. */

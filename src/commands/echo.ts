@@ -8,6 +8,7 @@ import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { StringDecoder } from 'node:string_decoder'
 import { parseArgs } from 'node:util'
+import { messageOf } from '../errors.ts'
 import type { Verification } from '../jwt/verify.ts'
 import { serveWebSocket } from './echo-websocket.ts'
 
@@ -229,10 +230,6 @@ function escapeBody(request: IncomingMessage): Transform {
       done(null, `${rest}"${last}\n}\n`)
     },
   })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
 
 /** What `signet echo` needs from outside. */

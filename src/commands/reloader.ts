@@ -2,7 +2,7 @@
 // is wrong with it, gone by; word of it in the log, either way.
 
 import { type Config, FIXED_SETTINGS, type ReadConfig } from '../config.ts'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, messageOf } from '../errors.ts'
 import type { GatewayConfig } from '../http/gateway.ts'
 import type { Log } from '../log.ts'
 
@@ -104,8 +104,4 @@ function fixedDifferences(first: Config, config: Config): string[] {
     ...FIXED_SETTINGS.filter((name) => first[name] !== config[name]),
     ...(place(before) === place(after) ? [] : ['forward']),
   ]
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

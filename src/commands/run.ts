@@ -3,7 +3,7 @@
 import { isatty } from 'node:tty'
 import closeWithGrace from 'close-with-grace'
 import { type Config, helpText, parseFlags, UsageError } from '../config.ts'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, messageOf } from '../errors.ts'
 import { type GatewayConfig, type Origin, plainGateway, type UpstreamConfig } from '../http/gateway.ts'
 import { verifyToken } from '../jwt/verify.ts'
 import { type Log, openLog } from '../log.ts'
@@ -55,7 +55,7 @@ export async function runProxy(argv: readonly string[], options: RunOptions): Pr
       stderr.write(`signet cannot start:\n${error.problems.map((problem) => `  ${problem}\n`).join('')}`)
       return EXIT_CONFIG
     }
-    stderr.write(`signet: ${error instanceof Error ? error.message : String(error)}\n`)
+    stderr.write(`signet: ${messageOf(error)}\n`)
     return EXIT_FAILURE
   }
 }

@@ -1,6 +1,7 @@
 // `signet worker`: one of several processes that share the traffic. In: orders of the primary process, which started it.
 // Out: an exit code. Signals that reach the whole group, from a terminal or a service manager, are for the primary alone.
 
+import { messageOf } from '../errors.ts'
 import { openLog } from '../log.ts'
 import { PrimaryLink } from '../workers/primary-link.ts'
 import type { Output } from './echo.ts'
@@ -24,7 +25,7 @@ export async function runWorker({ stderr }: { readonly stderr: Output }): Promis
   try {
     return await serve(link)
   } catch (error) {
-    await link.send({ type: 'failed', reason: error instanceof Error ? error.message : String(error) })
+    await link.send({ type: 'failed', reason: messageOf(error) })
     return EXIT_FAILURE
   } finally {
     link.close()

@@ -1,6 +1,7 @@
 // The structural part of a configuration file. In: values that fit the schema, those that do not left out. Out: the plain
 // data of http/gateway.ts, and what is wrong although each value fits.
 
+import { messageOf } from '../errors.ts'
 import {
   type Certificate,
   DEFAULT_EJECTION,
@@ -17,7 +18,7 @@ import {
 import { readOrigin } from '../setting-readers.ts'
 import { readBlock } from './addresses.ts'
 import { certificateProblem, keyPairProblems } from './certificates.ts'
-import { messageOf, type Path } from './problems.ts'
+import type { Path } from './problems.ts'
 import { nearest } from './suggestion.ts'
 
 /** What is wrong with routes although each value fits: `http/route-table.ts` knows. */

@@ -1,6 +1,8 @@
 // How a problem of the configuration says where it is. In: the keys that lead to a value, and what was found there. Out:
 // text that an operator can act on, without what may be a password.
 
+import { messageOf } from '../errors.ts'
+
 /** The keys and indices that lead from the root of the configuration file to a value. */
 export type Path = readonly (string | number)[]
 
@@ -68,9 +70,4 @@ export function fileProblem(error: unknown): string {
     default:
       return code ?? messageOf(error)
   }
-}
-
-/** What an exception says. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -4,7 +4,7 @@
 import { X509Certificate } from 'node:crypto'
 import { isIP, type LookupFunction, type OnReadOpts, type Socket } from 'node:net'
 import { checkServerIdentity, connect as connectOverTls, createSecureContext } from 'node:tls'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, messageOf } from '../errors.ts'
 import type { Origin, OriginTls } from '../http/gateway.ts'
 import { HIGH_WATER_MARK } from './outlet.ts'
 import { makePatient, PatientSocket } from './patient-socket.ts'
@@ -119,7 +119,7 @@ function secureContextOf(origin: Origin, { ca, certificate, key }: OriginTls) {
       ...(key === undefined ? {} : { key }),
     })
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown)
+    const reason = messageOf(thrown)
     throw new ConfigError([`TLS to ${nameOf(origin)}: ca, certificate or key cannot be read: ${reason}`])
   }
 }

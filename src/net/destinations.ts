@@ -49,7 +49,7 @@ export class Destinations {
     const host = spelling(named.replace(/^\[(.*)\]$/, '$1'))
     const port = digits === undefined ? defaultPort : Number(digits)
     if (!this.#entries.some((entry) => allows(entry, host, port))) throw forbidden(`${host} port ${port}`)
-    if (isIP(host) !== 0) this.#checkAddress(host, host)
+    if (isIP(host) !== 0 && !this.#allowsAddress(host)) throw forbidden(`${host} is not public`)
     const bracketed = isIP(host) === 6 ? `[${host}]` : host
     return { host, port, authority: port === defaultPort ? bracketed : `${bracketed}:${port}` }
   }
@@ -71,10 +71,6 @@ export class Destinations {
 
   #allowsAddress(address: string): boolean {
     return isPublic(address) || this.#listed.includes(address)
-  }
-
-  #checkAddress(address: string, name: string): void {
-    if (!this.#allowsAddress(address)) throw forbidden(`${name} is not public`)
   }
 }
 

@@ -3,7 +3,7 @@
 import { constants } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
-import { ConfigError } from '../errors.ts'
+import { ConfigError, messageOf } from '../errors.ts'
 import type { Certificate } from '../http/gateway.ts'
 
 /**
@@ -23,7 +23,7 @@ export function createServerContext({ certificate, key }: Certificate): SecureCo
       sessionIdContext: 'signet', // without one, TLS 1.2 resumes no session
     })
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : String(thrown)
+    const reason = messageOf(thrown)
     throw new ConfigError([`tls: certificate or key cannot be used: ${reason}`])
   }
 }

@@ -2,6 +2,7 @@
 // the channel, which is the end of the primary, as an order to end.
 
 import cluster, { type Worker } from 'node:cluster'
+import { messageOf } from '../errors.ts'
 import type { Report, Reports } from '../admin/sum.ts'
 import type { Start, ToPrimary, ToWorker } from './messages.ts'
 
@@ -129,7 +130,7 @@ export class PrimaryLink {
       this.#duties?.reload(start)
       void this.send({ type: 'reloaded', id })
     } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error)
+      const problem = messageOf(error)
       void this.send({ type: 'reloaded', id, problem })
     }
   }

@@ -4,6 +4,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '../errors.ts'
 import { watchRuntime } from '../admin/runtime-metrics.ts'
 import type { Config } from '../config.ts'
 import type { GatewayConfig } from '../http/gateway.ts'
@@ -209,8 +210,4 @@ export class Workers {
   #complain(event: string, { number: worker }: Place, reason: string): void {
     this.#logger.error({ event, worker, reason }, `worker ${worker}: ${reason}`)
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
