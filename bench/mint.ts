@@ -1,9 +1,12 @@
 // What one token costs: `node build/bench/mint.js`. ns per token, best of several rounds; each token is
 // copied into a head's octets, as on the road, so that strings which are put together lazily pay for it here.
 
-import { createHmac, createSecretKey, hash, randomUUID } from 'node:crypto'
+import { createHmac, createSecretKey, generateKeyPairSync, hash, randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { claimsOf } from '../src/jwt/claims.ts'
+import { createTokenMinter } from '../src/jwt/mint.ts'
+import { readSigningKey, type WrittenKey } from '../src/jwt/signing-keys.ts'
+import { tokenClaims } from '../src/jwt/token-claims.ts'
 import { hashTwice, inner, key, mint, outer, USER } from './support/token-steps.ts'
 
 const ROUNDS = 7
@@ -33,6 +36,30 @@ function mintByJose(): Promise<string> {
 
 function base64url(text: string): string {
   return Buffer.from(text).toString('base64url')
+}
+
+// Tokens of their own: other algorithms, and claims from templates.
+const secret = '5e'.repeat(64)
+const pairs = {
+  ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  EdDSA: generateKeyPairSync('ed25519'),
+  RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+}
+const pemOf = (algorithm: keyof typeof pairs) =>
+  pairs[algorithm].privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+const claims = { sub: '{subject}', shop: '{params.shop_id}', bound: '{method} {path}' }
+
+/** A token of its own: always the same facts, as those of one user in one second are. */
+function mintBy(written: WrittenKey, templates?: Readonly<Record<string, unknown>>): () => string {
+  const contents = { lifetime: 60_000, ...(templates && { claims: templates }) }
+  const make = createTokenMinter({
+    key: readSigningKey(written),
+    claims: tokenClaims(contents),
+    now: Date.now,
+    nextId: randomUUID,
+  })
+  const known = { subject: USER, method: 'GET', path: '/shops/1', scopes: [], roles: [], claims: {} }
+  return () => make({ ...known, params: { shop_id: 'BBY001' } }).jwt
 }
 
 // The parts, to see where the time goes and why each is done as it is.
@@ -72,6 +99,15 @@ const TOKENS: Contestants = [
   ['jose SignJWT', mintByJose],
 ]
 
+const OWN: Contestants = [
+  ['HS256', mintBy({ algorithm: 'HS256', secret })],
+  ['HS512', mintBy({ algorithm: 'HS512', secret })],
+  ['HS512, claims from templates', mintBy({ algorithm: 'HS512', secret }, claims)],
+  ['EdDSA', mintBy({ algorithm: 'EdDSA', privateKey: pemOf('EdDSA') })],
+  ['ES256', mintBy({ algorithm: 'ES256', privateKey: pemOf('ES256') })],
+  ['RS256, 2048 bits', mintBy({ algorithm: 'RS256', privateKey: pemOf('RS256') })],
+]
+
 const PARTS: Contestants = [
   ['two digests, the inner one as a string', hashTwice],
   ['two digests, the inner one as a Buffer', hashTwiceByBuffer],
@@ -82,7 +118,7 @@ const PARTS: Contestants = [
 ]
 
 console.log(`ns per token, Node ${process.versions.node}, OpenSSL ${process.versions.openssl}`)
-for (const [name, make] of [...TOKENS, ...PARTS]) {
+for (const [name, make] of [...TOKENS, ...OWN, ...PARTS]) {
   const ns = Math.round(await nsPerToken(make))
   console.log(`${String(ns).padStart(8)}  ${name}`)
 }

@@ -92,6 +92,8 @@ export const SETTINGS = {
     doc: 'connections to one origin' },
   poolQueue: { ...limit('exchanges', 0, 1_000_000), env: 'SIGNET_POOL_QUEUE', fallback: '1024',
     doc: 'exchanges that may wait for a connection to an origin' },
+  maxCompressions: { ...limit('responses', 0, 65_535), env: 'SIGNET_MAX_COMPRESSIONS', fallback: '128',
+    doc: 'responses compressed at a time; the others go as they are' },
 
   headTimeout: deadline('SIGNET_HEAD_TIMEOUT', '10000', 'for a request head to arrive whole'),
   keepAliveTimeout: deadline('SIGNET_KEEP_ALIVE_TIMEOUT', '60000',

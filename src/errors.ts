@@ -15,6 +15,13 @@ export const FAILURES = {
   ERR_FRAMING_AMBIGUOUS: { status: 400, side: 'downstream', title: 'The length of the body is ambiguous.' },
   ERR_BODY_MALFORMED: { status: 400, side: 'downstream', title: 'The chunked body is malformed.' },
   ERR_PATH_AMBIGUOUS: { status: 400, side: 'downstream', title: 'The path has more than one reading.' },
+  ERR_LOGIN_MALFORMED: { status: 400, side: 'downstream', title: 'Username and password are required.' },
+  ERR_UNAUTHENTICATED: { status: 401, side: 'downstream', title: 'Credentials are required.' },
+  ERR_CREDENTIALS_INVALID: { status: 401, side: 'downstream', title: 'The credentials are invalid.' },
+  ERR_TOKEN_EXPIRED: { status: 401, side: 'downstream', title: 'The token has expired.' },
+  ERR_LOGIN_REFUSED: { status: 401, side: 'downstream', title: 'Invalid username or password.' },
+  ERR_FORBIDDEN: { status: 403, side: 'downstream', title: 'The caller may not do this.' },
+  ERR_SCOPE_INSUFFICIENT: { status: 403, side: 'downstream', title: 'The token has not the scope for this.' },
   ERR_DESTINATION_FORBIDDEN: {
     status: 403,
     side: 'downstream',
@@ -28,11 +35,14 @@ export const FAILURES = {
   },
   ERR_HEAD_TIMEOUT: { status: 408, side: 'downstream', title: 'The request head took too long.' },
   ERR_BODY_TIMEOUT: { status: 408, side: 'downstream', title: 'The request body took too long.' },
+  ERR_BODY_TOO_LARGE: { status: 413, side: 'downstream', title: 'The body is too large.' },
   ERR_TARGET_TOO_LONG: { status: 414, side: 'downstream', title: 'The request-target is too long.' },
   ERR_EXPECTATION_UNKNOWN: { status: 417, side: 'downstream', title: 'This expectation is not known here.' },
   ERR_MISDIRECTED: { status: 421, side: 'downstream', title: 'This scheme is not served here.' },
+  ERR_ATTEMPTS_LIMITED: { status: 429, side: 'downstream', title: 'Too many failed attempts.' },
   ERR_HEAD_TOO_LARGE: { status: 431, side: 'downstream', title: 'The request head is too large.' },
   ERR_TOO_MANY_FIELDS: { status: 431, side: 'downstream', title: 'The request has too many field lines.' },
+  ERR_LIMIT_EXCEEDED: { status: 429, side: 'downstream', title: 'These were too many requests.' },
   ERR_CLIENT_CLOSED: { status: 499, side: 'downstream', title: 'The client closed the connection.' },
   ERR_CLIENT_STALLED: { status: 499, side: 'downstream', title: 'The client stopped reading the response.' },
   ERR_METHOD_UNKNOWN: { status: 501, side: 'downstream', title: 'This method is not known here.' },
@@ -51,6 +61,16 @@ export const FAILURES = {
     status: 503,
     side: 'signet',
     title: 'No connection to the upstream came free in time.',
+  },
+  ERR_AUTHENTICATION_UNAVAILABLE: {
+    status: 503,
+    side: 'signet',
+    title: 'It cannot be found out now who is asking.',
+  },
+  ERR_LIMIT_UNKNOWN: {
+    status: 503,
+    side: 'signet',
+    title: 'Requests cannot be counted at present.',
   },
   ERR_DRAINED: { status: 503, side: 'signet', title: 'The proxy is shutting down.' },
 
@@ -84,8 +104,11 @@ export const FAILURES = {
 /** The name of a failure: the key of its row in {@link FAILURES}. */
 export type FailureCode = keyof typeof FAILURES
 
-/** What a refusal says in field lines of its own: Allow, which a 405 cannot be without (RFC 9110 §15.5.6). */
-export type RefusalFields = Readonly<Partial<Record<'Allow', string>>>
+/**
+ * What a refusal says in field lines of its own: Allow, which a 405 cannot be without (RFC 9110 §15.5.6), WWW-Authenticate, the
+ * same of a 401 (§15.5.2), and Retry-After (§10.2.3).
+ */
+export type RefusalFields = Readonly<Partial<Record<'Allow' | 'WWW-Authenticate' | 'Retry-After', string>>>
 
 /**
  * A failed exchange, on its way to the one place that answers it (`net/downstream.ts`).

@@ -2,10 +2,14 @@
 // The stages stand in the order the data flows; what each of them does lives elsewhere.
 
 import type { AnswerPage } from './admin/pages.ts'
+import { compressedTrailers } from './compression/altered-head.ts'
+import { type CompressedExchange, CompressedResponse } from './compression/compressed-response.ts'
+import type { Compression } from './compression/compression.ts'
 import { asProxyError, FAILURES, type FailureCode, type OnFault, ProxyError } from './errors.ts'
 import { ASSERTED, type FieldRules } from './http/forward-fields.ts'
 import type { Origin } from './http/gateway.ts'
 import { CHUNKED, type Framing, NO_BODY, UNTIL_CLOSE } from './http/framing.ts'
+import type { Identity } from './http/identity.ts'
 import type { Page } from './http/pages.ts'
 import type { HeadParser } from './http/parser.ts'
 import { writeRefusal } from './http/refusal.ts'
@@ -25,13 +29,42 @@ import type { Deadlines } from './net/deadlines.ts'
 import type { ClientExchange, Downstream } from './net/downstream.ts'
 import type { Pool, Waiter } from './net/pool.ts'
 import { Tunnel } from './net/tunnel.ts'
-import type { Upstream, UpstreamExchange } from './net/upstream.ts'
+import type { Upstream } from './net/upstream.ts'
+import type { Told } from './told.ts'
+
+/** Takes what steps of admission have to say to either side: an exchange. Lines are whole, each with its CR LF. */
+export interface Notes {
+  /** Adds field lines to the response, whoever answers. */
+  tellClient(lines: string): void
+  /** Adds field lines to the forwarded request; what the client said under these names is to be dropped by `told`. */
+  tellUpstream(lines: string): void
+}
 
 /** Where a route leads, and what is done on the way. */
 export interface Destination {
   /** name of the route, for the log; undefined where there is only one */
   readonly route: string | undefined
   readonly upstream: Balancer
+  /**
+   * Lets a request in and says who sent it. It throws the refusal, or rejects with it, and has deadlines of its own. Absent:
+   * anybody may come in.
+   *
+   * @param client the client's address
+   * @param notes what the client is to be told with the response, refusals included
+   * @returns undefined where nobody was asked who it is
+   */
+  readonly admit?: (
+    head: RequestHead,
+    client: string,
+    match: RouteMatch<Destination>,
+    notes: Notes,
+  ) => Identity | undefined | Promise<Identity | undefined>
+  /** folded names of the fields with credentials that are for signet alone, by the authenticator that has let it in */
+  readonly withheld?: ReadonlyMap<string, ReadonlySet<string>>
+  /** what the upstream is told with proof; undefined where that is the plain token alone */
+  readonly told?: Told | undefined
+  /** Compresses responses for clients that accept it. Absent: all are left as they are. */
+  readonly compression?: Compression
 }
 
 /** What all exchanges of a proxy share: its stages, and who is told what became of each. */
@@ -47,7 +80,7 @@ export interface Stages {
   /** Where a request goes. Throws the refusal where there is nowhere. */
   readonly find: (head: RequestHead) => RouteMatch<Destination>
   /** the token for a request with this method, or undefined where the method gets none */
-  readonly mint: (method: string) => Minted | undefined
+  readonly mint: (method: string, identity: Identity | undefined) => Minted | undefined
   /** lower-case name of the field that carries the token */
   readonly jwtHeader: string
   /** protocols that may become a tunnel, lower-case */
@@ -96,11 +129,14 @@ export interface ExchangeRecord {
   readonly reused: boolean
   readonly retried: boolean
   readonly jti: string | undefined
+  /** who was asking; undefined where nobody was asked */
+  readonly subject: string | undefined
 }
 
 /** Where the exchange stands, as far as its upstream goes. */
 type Phase =
   | 'routing' // no upstream asked for yet
+  | 'admitting' // it is still to be found out who is asking
   | 'acquiring' // waits for a connection
   | 'sent' // the request is under way
   | 'over' // answered or given up: what still comes in is of no interest
@@ -135,7 +171,7 @@ const MOST_TARGETS = 3
 const TUNNEL_OPEN = 'HTTP/1.1 200 Connection Established\r\n\r\n'
 
 /** One exchange, from its whole request head to its log line. */
-export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
+export class Exchange implements ClientExchange, CompressedExchange, Waiter, Notes {
   readonly #head: RequestHead
   readonly #client: Downstream
   readonly #stages: Stages
@@ -143,8 +179,14 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   readonly #startedAt: number
   readonly #octetsBefore: number
   #phase: Phase = 'routing'
-  #route: string | undefined = undefined
-  #balancer: Balancer | undefined = undefined
+  /** where it goes, and what is done on the way; undefined until that is found */
+  #match: RouteMatch<Destination> | undefined = undefined
+  /** who is asking, where the route wants to know */
+  #identity: Identity | undefined = undefined
+  /** field lines for the response, from those who let it in */
+  #clientLines = ''
+  /** field lines for the upstream, from the same */
+  #upstreamLines = ''
   /** the forwarded request-target, where it is not the received one */
   #target: string | undefined = undefined
   /** of the target that it is sent to */
@@ -164,6 +206,8 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   #status = 0
   #headAt: number | undefined = undefined
   #responseNominated: ReadonlySet<string> | undefined = undefined
+  /** what stands between upstream and client while the response is compressed */
+  #compressed: CompressedResponse | undefined = undefined
   #reused = false
   #retried = false
   #recorded = false
@@ -178,11 +222,15 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     stages.observer.onStarted()
   }
 
+  get #balancer(): Balancer | undefined {
+    return this.#match?.value.upstream
+  }
+
   // ── the stages, in order ────────────────────────────────────────────────────────────────────────────────────
 
   /** From the request head to the upstream: everything that needs no waiting happens before this returns. */
   start(): void {
-    const { page, find, mint } = this.#stages
+    const { page, find } = this.#stages
     const head = this.#head
     try {
       refuseLoop(head, this.#stages.pseudonym)
@@ -190,36 +238,87 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       const ownPage = page(head.target)
       if (ownPage !== undefined) return this.#answerPage(ownPage)
       if (head.maxForwards === 0) return this.#answerAsLastHop()
-      const { value, target } = find(head)
-      const balancer = value.upstream
-      const pool = balancer.choose()
-      this.#route = value.route
-      this.#balancer = balancer
+      const match = find(head)
+      const { value, target } = match
+      this.#match = match
       this.#target = target
-      this.#pool = pool
-      if (head.method === 'CONNECT') return this.#request(pool)
-      this.#minted = mint(head.method)
-      this.#rewrite(balancer, pool)
-      this.#acquire(pool)
+      if (value.admit === undefined) this.#forward(match)
+      else this.#admit(value.admit(head, this.#client.forwarding.clientOf(head), match, this), match)
     } catch (thrown) {
       this.#failBy(thrown)
     }
   }
 
+  /** Goes on once it is known who is asking. Until then nothing of the body is taken. */
+  #admit(
+    identity: Identity | undefined | Promise<Identity | undefined>,
+    match: RouteMatch<Destination>,
+  ): void {
+    if (!(identity instanceof Promise)) return this.#letIn(identity, match)
+    this.#phase = 'admitting'
+    identity
+      .then((known) => {
+        if (this.#phase !== 'admitting') return // the client left meanwhile
+        this.#letIn(known, match)
+        if (this.#upstream !== undefined) this.#catchUp(this.#upstream)
+      })
+      .catch((thrown: unknown) => {
+        if (this.#phase !== 'over') this.#failBy(thrown)
+      })
+  }
+
+  #letIn(identity: Identity | undefined, match: RouteMatch<Destination>): void {
+    if (identity !== undefined) {
+      this.#identity = identity
+      if (match.rewrite !== undefined) this.#target = match.rewrite(identity)
+    }
+    this.#forward(match)
+  }
+
+  tellClient(lines: string): void {
+    this.#clientLines += lines
+  }
+
+  tellUpstream(lines: string): void {
+    this.#upstreamLines += lines
+  }
+
+  /** To the target whose turn it is. */
+  #forward(match: RouteMatch<Destination>): void {
+    const pool = match.value.upstream.choose()
+    this.#pool = pool
+    if (this.#head.method === 'CONNECT') return this.#request(pool)
+    this.#minted = this.#mint(match)
+    this.#rewrite(match.value, pool)
+    this.#acquire(pool)
+  }
+
+  /** The token, as the route or its upstream has it; the plain one, where they say nothing. */
+  #mint({ value, params }: RouteMatch<Destination>): Minted | undefined {
+    const { method, target } = this.#head
+    const own = value.told?.token
+    if (own === undefined) return this.#stages.mint(method, this.#identity)
+    return own.mint({ method, target: this.#target ?? target, params, identity: this.#identity })
+  }
+
   /** The head to forward: what may pass of the received one, and then what only signet may say. */
-  #rewrite(balancer: Balancer, { origin }: Pool): void {
+  #rewrite({ upstream, told, withheld }: Destination, { origin }: Pool): void {
     const { jwtHeader, pseudonym, upgrades } = this.#stages
     const head = this.#head
     const minted = this.#minted
+    const identity = this.#identity
     this.#upgrade = head.upgrade !== undefined && upgrades.has(head.upgrade) ? head.upgrade : undefined
-    const token = minted === undefined ? '' : `${jwtHeader}: ${minted.jwt}\r\n`
-    const lines = `${this.#client.forwarding.lines(head)}Via: 1.${head.minor} ${pseudonym}\r\n${token}`
+    const prefix = told?.token === undefined ? `${jwtHeader}: ` : told.token.prefix
+    const token = minted === undefined ? '' : `${prefix}${minted.jwt}\r\n`
+    const fields = told === undefined ? this.#upstreamLines : told.lines + this.#upstreamLines
+    const lines = `${this.#client.forwarding.lines(head)}Via: 1.${head.minor} ${pseudonym}\r\n${fields}${token}`
     const additions = {
       target: this.#target,
-      authority: balancer.authorityFor(origin),
+      authority: upstream.authorityFor(origin),
       fallbackAuthority: origin.authority,
       lines,
       upgrade: this.#upgrade,
+      withheld: identity && withheld?.get(identity.authenticator),
     }
     this.#opening = rewriteRequest(head, additions, this.#onDrop)
     this.#headLength = this.#opening.length
@@ -318,9 +417,8 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   }
 
   onResponse(head: ResponseHead): void {
-    const { clock, date } = this.#stages
     this.#responseBegun = true
-    this.#headAt = clock()
+    this.#headAt = this.#stages.clock()
     if (this.#pool !== undefined && this.#balancer?.several === true) this.#balancer.onSuccess(this.#pool)
     this.#responseNominated = head.nominated
     if (head.status === 101) {
@@ -328,10 +426,39 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       return
     }
     this.#status = head.status
-    const framing = framingForClient(head.framing, this.#head.minor)
+    const compression = this.#match?.value.compression
+    if (compression === undefined) this.#sendHead(head, framingForClient(head.framing, this.#head.minor))
+    else this.#negotiate(head, compression)
+  }
+
+  #sendHead(head: ResponseHead, framing: Framing, lines = ''): void {
     const close = !this.#head.persistent || framing.kind === 'until-close' || !this.#client.mayPersist
-    const additions = { framing, close, dateLine: head.hasDate ? '' : `Date: ${date()}\r\n` }
+    const dateLine = head.hasDate ? '' : `Date: ${this.#stages.date()}\r\n`
+    const additions = { framing, close, dateLine, lines: this.#clientLines + lines }
     this.#client.sendHead(rewriteResponse(head, additions, this.#onDrop), close)
+  }
+
+  /** Sends a head that tells caches what the content depends on; and compresses the content, where this client gains by it. */
+  #negotiate(received: ResponseHead, compression: Compression): void {
+    const { head, lines, encoding } = compression.plan(this.#head, received)
+    const upstream = this.#upstream
+    if (encoding === undefined || upstream === undefined) {
+      this.#sendHead(head, framingForClient(head.framing, this.#head.minor), lines)
+      return
+    }
+    this.#sendHead(head, CHUNKED, lines)
+    const { parser, rules } = this.#stages
+    this.#compressed = new CompressedResponse(
+      this,
+      upstream,
+      this.#client,
+      compression.chunks,
+      (sink) => compression.start(encoding, received, sink),
+      (octets, start, end) => {
+        const trailers = parser.parseTrailers(octets, start, end, 'ERR_RESPONSE_MALFORMED')
+        return compressedTrailers(trailers, rules, received.nominated, this.#onDrop)
+      },
+    )
   }
 
   onResponseBody(octets: Buffer, start: number, end: number): void {
@@ -356,7 +483,16 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
   }
 
   onClientDrain(): void {
-    this.#upstream?.resume()
+    const source = this.#compressed ?? this.#upstream
+    source?.resume()
+  }
+
+  onResponseRead(): void {
+    this.#letGo() // its connection may carry another request by now
+  }
+
+  onCompressorFailed(error: ProxyError): void {
+    this.#fail(error)
   }
 
   /** A switch of protocols (RFC 9110 §7.8): only to what was asked for. */
@@ -365,7 +501,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     if (upstream === undefined || this.#upgrade === undefined || head.upgrade !== this.#upgrade) {
       throw new ProxyError('ERR_RESPONSE_MALFORMED', '101 that nobody asked for')
     }
-    this.#openTunnel(upstream, rewriteInterim(head, this.#onDrop), head.status)
+    this.#openTunnel(upstream, rewriteInterim(head, this.#onDrop, this.#clientLines), head.status)
   }
 
   /** From here on octets pass as they are, both ways. */
@@ -470,7 +606,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     this.#retried = true
     try {
       this.#stages.observer.onRetried()
-      if (unsent === undefined) this.#minted = this.#stages.mint(this.#head.method)
+      if (unsent === undefined && this.#match !== undefined) this.#minted = this.#mint(this.#match)
       this.#moveTo(pool, unsent)
       this.#request(pool)
     } catch (thrown) {
@@ -494,8 +630,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
 
   /** Makes ready what is sent first to `pool`: `unsent`, with a head of its own where Host differs; or else a new head. */
   #moveTo(pool: Pool, unsent: string | undefined): void {
-    const balancer = this.#balancer
-    if (balancer === undefined || this.#pool === undefined) return
+    if (this.#match === undefined || this.#pool === undefined) return
     const sameHead = this.#hostAt(pool.origin) === this.#hostAt(this.#pool.origin)
     this.#pool = pool
     if (unsent !== undefined && sameHead) {
@@ -503,7 +638,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       return
     }
     const body = unsent?.slice(this.#headLength) ?? ''
-    this.#rewrite(balancer, pool)
+    this.#rewrite(this.#match.value, pool)
     this.#opening += body
   }
 
@@ -522,6 +657,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     const upstream = this.#upstream
     this.#letGo()
     try {
+      this.#compressed?.destroy()
       if (phase === 'acquiring') this.#pool?.cancel(this)
       upstream?.abort()
       this.#tell(error)
@@ -542,7 +678,14 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
     const { date } = this.#stages
     this.#client.fail((close) => {
       this.#status = status // though a response had begun: it was taken back
-      const text = writeRefusal(error, this.#id, date(), close, this.#head.method !== 'HEAD')
+      const text = writeRefusal(
+        error,
+        this.#id,
+        date(),
+        close,
+        this.#head.method !== 'HEAD',
+        this.#clientLines,
+      )
       this.#record(error, text.length) // before it is sent, since the next request may begin then
       return text
     })
@@ -577,7 +720,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       client: this.#client.forwarding.clientOf(head),
       method: head.method,
       path: query === -1 ? head.received : head.received.slice(0, query),
-      route: this.#route,
+      route: this.#match?.value.route,
       status: this.#status === 0 && failure !== undefined ? failure.status : this.#status,
       failure,
       octetsIn: this.#client.octetsIn,
@@ -588,6 +731,7 @@ export class Exchange implements ClientExchange, UpstreamExchange, Waiter {
       reused: this.#reused,
       retried: this.#retried,
       jti: this.#minted?.jti,
+      subject: this.#identity?.subject,
     })
   }
 }

@@ -2,14 +2,24 @@
 // something to find destinations in. It never changes; a new configuration makes a new one.
 
 import { isDeepStrictEqual } from 'node:util'
+import { createAdmission, type OnAdmission } from './admission.ts'
+import { composeAdmission, withLimit } from './admission-steps.ts'
+import type { AuthContext, Authenticator } from './auth/authenticator.ts'
+import { type AuthLimits, Authenticators } from './auth/authenticators.ts'
+import type { Login } from './auth/session.ts'
+import { Compression, type Compressors } from './compression/compression.ts'
 import type { Destination } from './exchange.ts'
-import type { GatewayConfig, UpstreamConfig } from './http/gateway.ts'
+import type { GatewayConfig, RouteConfig, UpstreamConfig } from './http/gateway.ts'
 import { RouteTable } from './http/route-table.ts'
+import { RateLimits } from './limits/rate-limits.ts'
+import type { OnRedis } from './limits/redis-link.ts'
 import type { Balancer } from './net/balancer.ts'
+import type { Told } from './told.ts'
 
 /** An upstream, and what it was made from. */
 interface Made {
-  readonly config: UpstreamConfig
+  /** without what it is told: that is of the routes, and may change while connections stay */
+  readonly config: Omit<UpstreamConfig, 'fields' | 'token'>
   readonly balancer: Balancer
 }
 
@@ -19,43 +29,88 @@ interface Fresh {
   readonly former: Balancer | undefined
 }
 
+/** What a gateway needs from outside. */
+export interface GatewayContext {
+  readonly createBalancer: (upstream: UpstreamConfig) => Balancer
+  readonly auth: AuthContext
+  readonly authLimits: AuthLimits
+  readonly onAdmission: OnAdmission
+  /** told when the Redis of the limits stops answering, and when it answers again */
+  readonly onRedis: OnRedis
+  /** what is compressed in this process, whatever the configuration */
+  readonly compressors: Compressors
+}
+
 /** Routes and upstreams, compiled. */
 export class Gateway {
   readonly routes: RouteTable<Destination>
+  /** where one can log in, by path; undefined where one cannot */
+  readonly logins: ReadonlyMap<string, Login> | undefined
+  readonly #authenticators: Authenticators | undefined
   readonly #upstreams: ReadonlyMap<string, Made>
+  readonly #limits: RateLimits
 
   /**
-   * @param before whose upstreams are taken over where they are defined alike, and of those that are not each target that
-   *   stays: its connections, and what is known of it
+   * @param before whose upstreams, authenticators and limits are taken over where they are defined alike, and of upstreams
+   *   that are not each target that stays: its connections, what is known of it, what was counted
+   * @param tell what is added to the requests of a route; nothing unless given
    * @throws {ConfigError} when a certificate or a key cannot be read; nothing is left of it then, and `before` is as it was
    */
   constructor(
     config: GatewayConfig,
-    createBalancer: (upstream: UpstreamConfig) => Balancer,
+    { createBalancer, auth, authLimits, onAdmission, onRedis, compressors }: GatewayContext,
     before: Gateway | undefined,
+    tell: (upstream: UpstreamConfig, route: RouteConfig) => Told | undefined = () => undefined,
   ) {
     const fresh: Fresh[] = []
     const make = (upstream: UpstreamConfig): Made => {
+      const { fields: _, token: __, ...config } = upstream
       const known = before === undefined ? undefined : before.#upstreams.get(upstream.name)
-      if (known !== undefined && isDeepStrictEqual(known.config, upstream)) return known
+      if (known !== undefined && isDeepStrictEqual(known.config, config)) return known
       const balancer = createBalancer(upstream)
       fresh.push({ balancer, former: known?.balancer })
-      return { config: upstream, balancer }
+      return { config, balancer }
     }
+    const { routes, redis } = config
+    this.#limits = new RateLimits(routes, redis, onRedis, before === undefined ? undefined : before.#limits)
     try {
       this.#upstreams = new Map(config.upstreams.map((upstream) => [upstream.name, make(upstream)]))
-      const several = config.routes.length > 1 // a single one tells nothing in a log
-      this.routes = new RouteTable(config.routes, ({ name, upstream }) => {
+      const known = before === undefined ? undefined : before.#authenticators
+      this.#authenticators =
+        config.authenticators && new Authenticators(config.authenticators, auth, authLimits, known)
+      const { logins } = this.#authenticators ?? {}
+      this.logins = logins !== undefined && logins.size > 0 ? logins : undefined
+      const several = routes.length > 1 // a single one tells nothing in a log
+      const configs = new Map(config.upstreams.map((upstream) => [upstream.name, upstream]))
+      this.routes = new RouteTable(routes, (route) => {
+        const { name, upstream, authenticate, compress } = route
         const made = this.#upstreams.get(upstream)
         if (made === undefined) throw new RangeError(`route ${name}: no upstream is named ${upstream}`)
-        return { route: several ? name : undefined, upstream: made.balancer }
+        const asked = authenticate?.map((one) => this.#authenticator(one))
+        const admission = asked && createAdmission(route, asked, onAdmission)
+        const admit = composeAdmission(withLimit(admission ? [admission.admit] : [], this.#limits.of(name)))
+        return {
+          route: several ? name : undefined,
+          upstream: made.balancer,
+          told: tell(configs.get(upstream)!, route),
+          ...(admission && { withheld: admission.withheld }),
+          ...(admit && { admit }),
+          ...(compress && { compression: new Compression(compress, compressors) }),
+        }
       })
     } catch (thrown) {
       for (const { balancer } of fresh) balancer.destroy()
+      this.#authenticators?.makeWayFor(before === undefined ? undefined : before.#authenticators)
+      this.#limits.makeWayFor(before === undefined ? undefined : before.#limits)
       throw thrown
     }
     // Only now: what was taken over must not be destroyed with what came to nothing.
     for (const { balancer, former } of fresh) if (former !== undefined) balancer.takeOver(former)
+  }
+
+  #authenticator(name: string): Authenticator {
+    if (this.#authenticators === undefined) throw new RangeError(`no authenticator is named ${name}`)
+    return this.#authenticators.get(name)
   }
 
   /** All upstreams, in the order of the configuration. */
@@ -68,5 +123,13 @@ export class Gateway {
     const balancers = new Set(next.balancers)
     const pools = new Set(next.balancers.flatMap((balancer) => balancer.pools))
     for (const balancer of this.balancers) if (!balancers.has(balancer)) balancer.close(pools)
+    this.#authenticators?.makeWayFor(next.#authenticators)
+    this.#limits.makeWayFor(next.#limits)
+  }
+
+  /** Ends everything that is not a balancer: nothing asks for it any more. */
+  end(): void {
+    this.#authenticators?.makeWayFor(undefined)
+    this.#limits.makeWayFor(undefined)
   }
 }

@@ -135,7 +135,7 @@ export function exchangeFields(record: ExchangeRecord, subject: string) {
     reused: record.reused,
     retried: record.retried ? true : undefined,
     jti: record.jti,
-    subject: record.jti === undefined ? undefined : subject,
+    subject: record.jti === undefined && record.subject === undefined ? undefined : subject,
     failure: failure?.code,
     side: failure?.side,
     reason: failure?.message,
@@ -164,6 +164,7 @@ export function exchangeLine(record: ExchangeRecord, subject: string, now: numbe
   line += record.reused ? ',"reused":true' : ',"reused":false'
   if (record.retried) line += ',"retried":true'
   if (jti !== undefined) line += `,"jti":${quote(jti)},"subject":${quote(subject)}`
+  else if (record.subject !== undefined) line += `,"subject":${quote(subject)}`
   if (failure !== undefined) {
     line += `,"failure":"${failure.code}","side":"${failure.side}","reason":${quote(failure.message)}`
   }

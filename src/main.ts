@@ -12,6 +12,7 @@ const COMMANDS = `Commands:
   signet check FILE      say what a configuration file means, or what is wrong with it
   signet schema          print the JSON Schema of configuration files
   signet cert            make a self-signed certificate for development
+  signet user add        add an account to a file of users
   signet --version       print the version
 Each takes --help.
 `
@@ -51,6 +52,10 @@ async function main(argv: readonly string[]): Promise<number> {
     case 'cert': {
       const { runCert } = await import('./commands/cert.ts')
       return runCert(rest, { stdout, stderr })
+    }
+    case 'user': {
+      const { runUser } = await import('./commands/user.ts')
+      return runUser(rest, { stdin: process.stdin, stdout, stderr })
     }
     case 'worker': {
       // Not among the commands above: the proxy itself starts it, where SIGNET_WORKERS asks for several.

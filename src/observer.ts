@@ -32,7 +32,7 @@ export function observe(
     onFinished: (record) => {
       const { method, status, duration, upstreamDuration, failure } = record
       traffic.exchangeFinished(method, status, duration, upstreamDuration, failure?.code)
-      if (settings.accessLog) attempt(() => logExchange(record, settings.user))
+      if (settings.accessLog) attempt(() => logExchange(record, record.subject ?? settings.user))
     },
     onReused: () => traffic.upstreamReused(),
     onRetried: () => traffic.retried(),
@@ -69,6 +69,7 @@ export function refusedRecord(
     reused: false,
     retried: false,
     jti: undefined,
+    subject: undefined,
   }
 }
 

@@ -2,24 +2,28 @@
 // depends on what a reload may change is compiled anew, and exchanged as a whole. Black-box tests start here.
 
 import { randomBytes, randomUUID } from 'node:crypto'
+import { createAuthLimits } from './auth/authenticators.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { type AnswerPage, createPages, type Siblings } from './admin/pages.ts'
 import type { Report } from './admin/sum.ts'
 import { totalOf } from './admin/targets.ts'
 import { Traffic } from './admin/traffic.ts'
+import { Compressors } from './compression/compression.ts'
 import { type Config, FIXED_SETTINGS } from './config.ts'
 import type { OnFault } from './errors.ts'
 import { type Destination, Exchange, type Stages } from './exchange.ts'
 import { type ForwardPoolOptions, ForwardTable } from './forward.ts'
-import { Gateway } from './gateway.ts'
+import { Gateway, type GatewayContext } from './gateway.ts'
 import { FieldRules } from './http/forward-fields.ts'
 import type { GatewayConfig, Origin, UpstreamConfig } from './http/gateway.ts'
+import type { Identity } from './http/identity.ts'
 import { createHeadParser } from './http/parser.ts'
 import { writeRefusal } from './http/refusal.ts'
 import type { RequestHead } from './http/request.ts'
 import type { RouteMatch } from './http/route-table.ts'
-import { type Page, pageOf } from './http/pages.ts'
+import { keysPageOf, type Page, pageOf } from './http/pages.ts'
 import type { HmacKey } from './jwt/keys.ts'
+import { LoginExchange } from './login.ts'
 import { createMinter } from './jwt/mint.ts'
 import { Balancer } from './net/balancer.ts'
 import { Buffers } from './net/buffers.ts'
@@ -36,6 +40,7 @@ import {
   type ProxyLogger,
   refusedRecord,
 } from './observer.ts'
+import { retireKeys, Teller } from './told.ts'
 
 /** Octets of the shared read buffer: whole heads and small bodies; larger ones are read elsewhere (net/buffers.ts). */
 const SHARED_REGION = 64 * 1024
@@ -87,7 +92,7 @@ export interface Proxy {
   /** What this process has counted, for its siblings. */
   report(options: { readonly runtime: boolean }): Promise<Report>
   /** What is open at this moment: for tests that look for leaks. */
-  open(): { downstream: number; upstream: number; deadlines: number }
+  open(): { downstream: number; upstream: number; deadlines: number; compressors: number }
 }
 
 /** The listeners, by what they are for. */
@@ -106,8 +111,8 @@ export function createProxy(options: ProxyOptions): Proxy {
   const traffic = new Traffic({ name: 'signet', version, id: instance, startedAt: clock() })
   const parser = createHeadParser({ region: SHARED_REGION, ...options.config })
   /** names that have been signet's since the start */
-  const asserted = new Set([options.config.jwtHeader])
-  const rules = new FieldRules([...asserted])
+  const asserted = new Set<string>()
+  const rules = new FieldRules([])
   const buffers = new Buffers(parser.region)
   const mayReport = onceASecond(clock)
   /** A fault of signet's own, with where it happened: the exchange it took says no more than ERR_INTERNAL. */
@@ -131,6 +136,16 @@ export function createProxy(options: ProxyOptions): Proxy {
   /** Limits and deadlines: the one object that all connections look into. */
   const limits: { -readonly [Name in keyof Config]: Config[Name] } = { ...options.config }
   let gateway: Gateway
+  let teller: Teller
+  const auth = { now: Date.now, clock }
+  const gatewayContext: GatewayContext = {
+    createBalancer,
+    auth,
+    authLimits: createAuthLimits(auth),
+    onAdmission: (authenticator, result) => traffic.authenticated(authenticator, result),
+    onRedis,
+    compressors: new Compressors({ deadlines, onFault }, limits),
+  }
   let forward: ForwardTable | undefined
   /** what an exchange takes that begins now */
   const stages: { -readonly [Name in Role]?: Stages } = {}
@@ -138,9 +153,19 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   /** Everything that depends on how sockets can be read, which only {@link listen} finds out. */
   function build(): void {
-    gateway = new Gateway(current.gateway, createBalancer, undefined)
+    teller = createTeller(current)
+    gateway = new Gateway(current.gateway, gatewayContext, undefined, teller.tell.bind(teller))
     metrics = createMetrics(traffic, targets, version)
-    answerPage = createPages({ traffic, targets, metrics, version, siblings, clock, date })
+    answerPage = createPages({
+      traffic,
+      targets,
+      metrics,
+      version,
+      siblings,
+      keySet: () => teller.keySet(),
+      clock,
+      date,
+    })
     if (current.gateway.forward !== undefined)
       forward = new ForwardTable(current.gateway.forward, createBalancer)
     compile()
@@ -153,6 +178,9 @@ export function createProxy(options: ProxyOptions): Proxy {
   function compile(): void {
     const { config, key } = current
     const { routes } = gateway
+    // What was signet's once stays so: the trailers of a request that began before must not imitate what its head says.
+    for (const name of [config.jwtHeader, ...teller.names]) asserted.add(name)
+    rules.assert([...asserted])
     const mintFor = createMinter({ key, user: config.user, now: Date.now, nextId: randomUUID })
     const shared = {
       parser,
@@ -160,10 +188,10 @@ export function createProxy(options: ProxyOptions): Proxy {
       deadlines,
       tunnelTimeout: config.tunnelTimeout,
       pseudonym: `signet-${instance}`,
-      mint: (method: string) => {
+      mint: (method: string, identity: Identity | undefined) => {
         if (config.jwtMethods !== '*' && !config.jwtMethods.has(method)) return undefined
         traffic.tokenMinted()
-        return mintFor()
+        return mintFor(identity === undefined ? undefined : { user: identity.subject })
       },
       jwtHeader: config.jwtHeader,
       upgrades: config.upgrades,
@@ -175,8 +203,9 @@ export function createProxy(options: ProxyOptions): Proxy {
       onFault,
     }
     const find = (head: RequestHead): RouteMatch<Destination> => routes.find(head)
-    const ownPages = limits.adminPort === undefined
-    stages.main = { ...shared, page: ownPages ? pageOf : noPage, find }
+    const ownPage: Stages['page'] = limits.adminPort === undefined ? pageOf : noPage
+    const page = (target: string) => ownPage(target) ?? keysPageOf(target)
+    stages.main = { ...shared, page: teller.publishes ? page : ownPage, find }
     stages.admin = { ...shared, page: adminPage, find }
     if (forward !== undefined) {
       const table = forward
@@ -187,7 +216,9 @@ export function createProxy(options: ProxyOptions): Proxy {
   function reload(next: Changeable): void {
     const before = gateway
     // Whatever can be refused comes first: until then nothing has changed.
-    const after = new Gateway(next.gateway, createBalancer, before)
+    const kept = { ...next, gateway: retireKeys(current.gateway, next.gateway, Date.now()) }
+    const nextTeller = createTeller(kept)
+    const after = new Gateway(next.gateway, gatewayContext, before, nextTeller.tell.bind(nextTeller))
     try {
       listeners.main?.update(next.gateway)
     } catch (thrown) {
@@ -195,14 +226,30 @@ export function createProxy(options: ProxyOptions): Proxy {
       throw thrown
     }
     gateway = after
-    current = next
+    teller = nextTeller
+    current = kept
     const fixed = Object.fromEntries(FIXED_SETTINGS.map((name) => [name, limits[name]]))
     Object.assign(limits, next.config, fixed)
-    // What was signet's once stays so: the trailers of a request that began before must not imitate what its head says.
-    rules.assert([...asserted.add(next.config.jwtHeader)])
     forward?.update(next.gateway.forward)
     compile()
     before.makeWayFor(after)
+  }
+
+  function createTeller({
+    gateway: config,
+    config: { user, jwtHeader, jwtMethods },
+    key,
+  }: Changeable): Teller {
+    const onMinted = () => traffic.tokenMinted()
+    return new Teller(config, {
+      key,
+      user,
+      jwtHeader,
+      jwtMethods,
+      now: Date.now,
+      nextId: randomUUID,
+      onMinted,
+    })
   }
 
   // ── toward upstreams ────────────────────────────────────────────────────────────────────────────────────────
@@ -217,6 +264,12 @@ export function createProxy(options: ProxyOptions): Proxy {
       },
       onFault,
     })
+  }
+
+  function onRedis(condition: 'gone' | 'back', reason: string): void {
+    const line = { event: 'redis', condition, reason }
+    const text = condition === 'back' ? reason : `Redis does not answer (${reason}): limits cannot be checked`
+    attempt(() => (condition === 'back' ? logger.info(line, text) : logger.error(line, text)))
   }
 
   function createPool(origin: Origin, { lookUp, maxIdle }: Partial<ForwardPoolOptions> = {}): Pool {
@@ -245,6 +298,12 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
 
   // ── toward clients ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Where the request is one for a token; a query changes nothing. */
+  function loginAt(target: string) {
+    const query = target.indexOf('?')
+    return gateway.logins?.get(query === -1 ? target : target.slice(0, query))
+  }
 
   let headersRefused = 0
   const mayWarn = onceASecond(clock)
@@ -277,7 +336,11 @@ export function createProxy(options: ProxyOptions): Proxy {
       turn,
       counts: traffic.downstream,
       limits,
-      begin: (head, client) => new Exchange(head, client, stages[role]!),
+      begin: (head, client) => {
+        const login = gateway.logins === undefined || role !== 'main' ? undefined : loginAt(head.target)
+        if (login === undefined) return new Exchange(head, client, stages[role]!)
+        return new LoginExchange(head, client, login, stages[role]!, gatewayContext.onAdmission)
+      },
       onRefused: (error, client) => {
         const id = nextRequestId()
         return (close) => {
@@ -321,6 +384,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   function end(): void {
     for (const listener of Object.values(listeners)) listener.destroy()
     for (const balancer of balancers()) balancer.destroy()
+    gateway.end()
     metrics.close()
   }
 
@@ -369,7 +433,12 @@ export function createProxy(options: ProxyOptions): Proxy {
     open: () => {
       const { open, connecting } = totalOf(balancers().flatMap((balancer) => balancer.states()))
       const downstream = connectionsOf('main') + connectionsOf('admin') + connectionsOf('forward')
-      return { downstream, upstream: open + connecting, deadlines: deadlines.size }
+      return {
+        downstream,
+        upstream: open + connecting,
+        deadlines: deadlines.size,
+        compressors: gatewayContext.compressors.active,
+      }
     },
   }
 }

@@ -11,6 +11,7 @@ export interface ValueShape {
   readonly type?: ValueType | readonly ValueType[]
   readonly minimum?: number
   readonly maximum?: number
+  readonly multipleOf?: number
   readonly minLength?: number
   readonly maxLength?: number
   readonly minItems?: number

@@ -87,6 +87,7 @@ const DEFAULTS: Config = {
   maxConnections: 10_000,
   poolSize: 256,
   poolQueue: 1024,
+  maxCompressions: 128,
   headTimeout: 10_000,
   keepAliveTimeout: 60_000,
   bodyTimeout: 30_000,
@@ -161,6 +162,7 @@ const integers: [SettingName, number, number][] = [
   ['maxConnections', 1, 1_000_000],
   ['poolSize', 1, 65_535],
   ['poolQueue', 0, 1_000_000],
+  ['maxCompressions', 0, 65_535],
   ...ROWS.filter(([, row]) => row.group === 'deadlines').map(([name]): [SettingName, number, number] => [
     name,
     1,

@@ -1,8 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Gateway } from '../src/gateway.ts'
+import { createAuthLimits } from '../src/auth/authenticators.ts'
+import { Compressors } from '../src/compression/compression.ts'
+import { Gateway, type GatewayContext } from '../src/gateway.ts'
 import type { GatewayConfig, Origin, UpstreamConfig } from '../src/http/gateway.ts'
 import { Balancer } from '../src/net/balancer.ts'
+import { Deadlines } from '../src/net/deadlines.ts'
 import { Pool, type PoolContext } from '../src/net/pool.ts'
 import { noFault } from './support/faults.ts'
 import { gatewayTo, loopback } from './support/gateways.ts'
@@ -52,6 +55,19 @@ function createBalancer(upstream: UpstreamConfig): Balancer {
   })
 }
 
+const auth = { now: () => 0, clock: () => 0 }
+const CONTEXT: GatewayContext = {
+  createBalancer,
+  auth,
+  authLimits: createAuthLimits(auth),
+  onAdmission: () => undefined,
+  onRedis: () => undefined,
+  compressors: new Compressors(
+    { deadlines: new Deadlines(() => 0, noFault), onFault: noFault },
+    { maxCompressions: 0 },
+  ),
+}
+
 /** The pools of a gateway by port, and those of them that are closed. */
 function poolsOf(gateway: Gateway): { all: Map<number, Pool>; closed: number[] } {
   const pools = gateway.balancers.flatMap(({ pools: its }) => its as NotedPool[])
@@ -60,8 +76,8 @@ function poolsOf(gateway: Gateway): { all: Map<number, Pool>; closed: number[] }
 }
 
 test('an upstream that is defined alike is the same, and of another one each target that stays', () => {
-  const before = new Gateway(configOf([1, 2], [3, 4]), createBalancer, undefined)
-  const after = new Gateway(configOf([2, 5], [3, 4], 7), createBalancer, before)
+  const before = new Gateway(configOf([1, 2], [3, 4]), CONTEXT, undefined)
+  const after = new Gateway(configOf([2, 5], [3, 4], 7), CONTEXT, before)
   assert.is(after.balancers[1], before.balancers[1])
   assert.is.not(after.balancers[0], before.balancers[0])
   const [old, now] = [poolsOf(before).all, poolsOf(after).all]
@@ -72,18 +88,18 @@ test('an upstream that is defined alike is the same, and of another one each tar
 })
 
 test('a gateway that makes way for the one before it closes nothing of that one', () => {
-  const before = new Gateway(configOf([1, 2], [3, 4]), createBalancer, undefined)
-  const after = new Gateway(configOf([2, 5], [3, 4], 7), createBalancer, before)
+  const before = new Gateway(configOf([1, 2], [3, 4]), CONTEXT, undefined)
+  const after = new Gateway(configOf([2, 5], [3, 4], 7), CONTEXT, before)
   after.makeWayFor(before)
   assert.equal(poolsOf(before).closed, [])
   assert.equal(poolsOf(after).closed, [5])
 })
 
 test('a gateway that cannot be made leaves the one before it as it was', () => {
-  const before = new Gateway(configOf([1, 2], [3, 4]), createBalancer, undefined)
+  const before = new Gateway(configOf([1, 2], [3, 4]), CONTEXT, undefined)
   const config = configOf([1, 2], [3, 4], 7)
   const routes = [{ name: 'a', upstream: 'none', path: '/a' }]
-  assert.throws(() => new Gateway({ ...config, routes }, createBalancer, before), RangeError)
+  assert.throws(() => new Gateway({ ...config, routes }, CONTEXT, before), RangeError)
   assert.equal(poolsOf(before).closed, [])
 })
 
@@ -97,8 +113,8 @@ test('targets with other TLS settings are other targets', () => {
     }))
     return { ...config, upstreams: [{ ...one, targets }, two] }
   }
-  const before = new Gateway(withTls('a.test'), createBalancer, undefined)
-  const after = new Gateway(withTls('b.test'), createBalancer, before)
+  const before = new Gateway(withTls('a.test'), CONTEXT, undefined)
+  const after = new Gateway(withTls('b.test'), CONTEXT, before)
   before.makeWayFor(after)
   assert.equal(poolsOf(before).closed, [1])
   assert.equal(poolsOf(after).closed, [])

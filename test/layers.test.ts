@@ -43,8 +43,20 @@ layers('one process loads nothing of workers/: it is asked for by import() where
 })
 
 layers('package.json depends at run time on what src/ imports, and on nothing else', () => {
-  const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> }
-  assert.equal(Object.keys(dependencies).sort(), packagesOf(readSources()))
+  const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(read('package.json')) as {
+    dependencies: Record<string, string>
+    peerDependencies: Record<string, string>
+    peerDependenciesMeta: Record<string, { optional: boolean }>
+  }
+  const optional = Object.keys(peerDependencies)
+  assert.equal([...Object.keys(dependencies), ...optional].sort(), packagesOf(readSources()))
+  for (const name of optional) {
+    assert.ok(peerDependenciesMeta[name]?.optional, name)
+    const loaded = [...readSources().values()].flatMap(
+      (text) => text.match(new RegExp(`^import (?!type ).*'${name}'`, 'm')) ?? [],
+    )
+    assert.equal(loaded, [], `${name} is loaded by import() alone`)
+  }
 })
 
 /** What a file imports from beside it or above, as paths below the repository. */

@@ -26,6 +26,7 @@ const record: ExchangeRecord = {
   retried: false,
   jti: 'f81d4fae-7dec-11d0-a765-00a0c91e6bf6',
   route: 'shops',
+  subject: undefined,
 }
 
 test('the line of an exchange is the JSON of its fields, whatever octets its texts are made of', () => {
@@ -50,6 +51,7 @@ test('the line of an exchange is the JSON of its fields, whatever octets its tex
     retried: fc.boolean(),
     jti: some(text),
     route: some(text),
+    subject: some(text),
   })
   fc.assert(
     fc.property(arbitrary, text, (random, subject) => {

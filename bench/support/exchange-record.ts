@@ -17,5 +17,6 @@ export const RECORD: ExchangeRecord = {
   reused: true,
   retried: false,
   route: undefined,
+  subject: undefined,
   jti: '32d7d266-ebdb-473e-8efa-9af32bb818be',
 }

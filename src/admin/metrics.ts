@@ -149,6 +149,16 @@ const FAMILIES: readonly TrafficFamily[] = [
     samples: (traffic) => [[traffic.imitationsDropped]],
   },
   {
+    type: 'counter',
+    name: 'signet_auth_total',
+    help: 'Requests that had to say who they are, and logins, by what came of it; - where no credential was sent.',
+    labels: ['authenticator', 'result'],
+    samples: (traffic) =>
+      traffic
+        .authenticationCounts()
+        .map(({ authenticator, result, count }) => [count, { authenticator, result }]),
+  },
+  {
     type: 'gauge',
     name: 'signet_tunnels_open',
     help: 'Upgraded connections open now.',

@@ -1,6 +1,7 @@
 // signet's own pages. In: which one, and the request for it. Out: a whole response, drawn from what one process has counted or
 // what all of them have.
 
+import { ProxyError } from '../errors.ts'
 import type { RequestHead } from '../http/request.ts'
 import { writeResponse } from '../http/refusal.ts'
 import type { Page } from '../http/pages.ts'
@@ -26,6 +27,8 @@ export interface PagesContext {
   readonly version: string
   /** where this process is one of several */
   readonly siblings: Siblings | undefined
+  /** the public keys as a document, and for how many seconds it may be kept */
+  readonly keySet: () => { readonly text: string; readonly age: number }
   /** monotonic ms */
   readonly clock: () => number
   /** the present second as in Date (RFC 9110 §5.6.7) */
@@ -40,7 +43,7 @@ const HTML_FIELDS = `${VARY}Content-Security-Policy: ${STATUS_PAGE_POLICY}\r\n`
 
 /** The pages of one signet. */
 export function createPages(context: PagesContext): AnswerPage {
-  const { traffic, targets, metrics, version, siblings, clock, date } = context
+  const { traffic, targets, metrics, version, siblings, keySet, clock, date } = context
 
   /** What all processes have done, added up. */
   async function sum(all: Siblings, runtime: boolean): Promise<Sum> {
@@ -56,6 +59,12 @@ export function createPages(context: PagesContext): AnswerPage {
         ? respond('text/html; charset=utf-8', statusHtml(snapshot), HTML_FIELDS)
         : respond('application/json', `${statusJson(snapshot)}\n`, VARY)
 
+    if (page === 'keys') {
+      if (head.method !== 'GET' && withBody) throw keysMethodRefusal(head.method)
+      const { text, age } = keySet()
+      const type = 'application/jwk-set+json' // RFC 7517 §8.5.2
+      return writeResponse(200, type, `${text}\n`, date(), close, withBody, '', `public, max-age=${age}`)
+    }
     if (page === 'metrics') {
       const text =
         siblings === undefined ? metrics.render() : sum(siblings, true).then((all) => renderSum(all, version))
@@ -66,6 +75,12 @@ export function createPages(context: PagesContext): AnswerPage {
       status({ ...all.snapshot(clock(), summed), workers }),
     )
   }
+}
+
+function keysMethodRefusal(method: string): ProxyError {
+  return new ProxyError('ERR_METHOD_NOT_ALLOWED', `the public keys are for GET and HEAD, not for ${method}`, {
+    fields: { Allow: 'GET, HEAD' },
+  })
 }
 
 /** All values of Accept, joined by commas (RFC 9110 §5.3). */

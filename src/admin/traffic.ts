@@ -147,6 +147,15 @@ export interface TrafficTally {
   readonly failures: Float64Array
   readonly latency: HistogramTally
   readonly upstreamLatency: HistogramTally
+  readonly authentications: readonly AuthenticationCount[]
+}
+
+/** How often an authenticator came to one result. */
+export interface AuthenticationCount {
+  /** as it is configured; `-` where no credential was sent */
+  readonly authenticator: string
+  readonly result: string
+  readonly count: number
 }
 
 /** The tally of a process that is gone: what it had open is closed, and what it was doing will never finish. */
@@ -186,6 +195,9 @@ export class Traffic {
   readonly upstreamLatency = new Histogram()
   readonly #requests = new Float64Array(METHODS.length * ROW_LENGTH)
   readonly #failures = new Float64Array(FAILURE_CODES.length)
+
+  /** by authenticator, then by result: both from the configuration and the code, so strangers cannot add to it */
+  readonly #authentications = new Map<string, Map<string, number>>()
 
   exchangesStarted = 0
   exchangesFinished = 0
@@ -281,6 +293,20 @@ export class Traffic {
     this.tunnelsClosed++
   }
 
+  /** Somebody had to say who they are, or logged in; `count` times. */
+  authenticated(authenticator: string, result: string, count = 1): void {
+    let results = this.#authentications.get(authenticator)
+    if (results === undefined) this.#authentications.set(authenticator, (results = new Map()))
+    results.set(result, (results.get(result) ?? 0) + count)
+  }
+
+  /** What came of it, without the pairs that never occurred. */
+  authenticationCounts(): AuthenticationCount[] {
+    return Array.from(this.#authentications, ([authenticator, results]) =>
+      Array.from(results, ([result, count]) => ({ authenticator, result, count })),
+    ).flat()
+  }
+
   /** Exchanges started and not yet finished. */
   get inFlight(): number {
     return this.exchangesStarted - this.exchangesFinished
@@ -319,6 +345,7 @@ export class Traffic {
       failures: this.#failures.slice(),
       latency: this.latency.tally(),
       upstreamLatency: this.upstreamLatency.tally(),
+      authentications: this.authenticationCounts(),
     }
   }
 
@@ -333,6 +360,8 @@ export class Traffic {
     for (const [cell, count] of tally.failures.entries()) this.#failures[cell]! += count
     this.latency.add(tally.latency)
     this.upstreamLatency.add(tally.upstreamLatency)
+    for (const { authenticator, result, count } of tally.authentications)
+      this.authenticated(authenticator, result, count)
   }
 
   /**

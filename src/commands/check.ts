@@ -6,6 +6,7 @@ import type { Config, GivenSetting, ReadConfig } from '../config.ts'
 import { ConfigError } from '../errors.ts'
 import type { GatewayConfig, TargetConfig } from '../http/gateway.ts'
 import { inOrder } from '../http/route-order.ts'
+import { toldTables } from './check-told.ts'
 import type { Output } from './echo.ts'
 import { loadSettings } from './settings.ts'
 
@@ -80,7 +81,7 @@ function settingsTable({ settings }: ReadConfig): Rows {
   return [['SETTING', 'VALUE', 'FROM'], ...rows]
 }
 
-function gatewayTables({ gateway, upstream, edges }: Config): Rows[] {
+function gatewayTables({ gateway, upstream, edges, jwtHeader }: Config): Rows[] {
   const to = upstream?.authority ?? 'the built-in echo'
   const routes =
     gateway === undefined
@@ -90,7 +91,14 @@ function gatewayTables({ gateway, upstream, edges }: Config): Rows[] {
         ]
       : routesTable(gateway)
   const upstreams = gateway === undefined ? [] : [upstreamsTable(gateway)]
-  return [routes, ...upstreams, ...edgesTable(edges)]
+  return [
+    routes,
+    ...upstreams,
+    ...(gateway === undefined ? [] : accessTables(gateway)),
+    ...limitsTable(gateway),
+    ...toldTables(edges.keys ?? [], gateway, jwtHeader),
+    ...edgesTable(edges),
+  ]
 }
 
 function routesTable({ routes }: GatewayConfig): Rows {
@@ -98,6 +106,20 @@ function routesTable({ routes }: GatewayConfig): Rows {
     return [name, host ?? '*', path, methods?.join(',') ?? '*', upstream, rewrite ?? '-']
   })
   return [['ROUTE', 'HOST', 'PATH', 'METHODS', 'UPSTREAM', 'REWRITE'], ...rows]
+}
+
+/** Who may use which route; nothing where no route asks. */
+function accessTables({ routes, authenticators = [] }: GatewayConfig): Rows[] {
+  if (authenticators.length === 0) return []
+  const rows = inOrder(routes).map(({ name, authenticate, scopes, roles, require }) => {
+    const lists = [authenticate, scopes, roles, require].map((list, at) => list?.join(at === 3 ? '; ' : ', '))
+    return [name, lists[0] ?? '* (nobody is asked)', ...lists.slice(1).map((list) => list ?? '-')]
+  })
+  const kinds = authenticators.map((one) => [one.name, one.kind, one.kind === 'session' ? one.login : '-'])
+  return [
+    [['ROUTE', 'AUTHENTICATE', 'SCOPES', 'ROLES', 'REQUIRE'], ...rows],
+    [['AUTHENTICATOR', 'KIND', 'LOGIN'], ...kinds],
+  ]
 }
 
 function upstreamsTable({ upstreams }: GatewayConfig): Rows {
@@ -111,6 +133,15 @@ function showTarget({ origin, weight }: TargetConfig): string {
   const url =
     origin.socketPath === undefined ? `${origin.tls ? 'https' : 'http'}://${origin.authority}` : origin.host
   return weight === 1 ? url : `${url} (weight ${weight})`
+}
+
+function limitsTable(gateway: GatewayConfig | undefined): Rows[] {
+  const rows = (gateway?.routes ?? []).flatMap(({ name, limit }) => {
+    if (limit === undefined) return []
+    const { requests, window, by, store, whenDown } = limit
+    return [[name, `${requests} in ${window / 1000} s`, by, store, store === 'memory' ? '-' : whenDown]]
+  })
+  return rows.length === 0 ? [] : [[['LIMIT', 'REQUESTS', 'BY', 'STORE', 'WHEN DOWN'], ...rows]]
 }
 
 function edgesTable({ tls, proxyProtocol, trustedProxies, forward }: Config['edges']): Rows[] {

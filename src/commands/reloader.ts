@@ -5,6 +5,7 @@ import { type Config, FIXED_SETTINGS, type ReadConfig } from '../config.ts'
 import { ConfigError, messageOf } from '../errors.ts'
 import type { GatewayConfig } from '../http/gateway.ts'
 import type { Log } from '../log.ts'
+import { retireKeys } from '../told.ts'
 
 /** What a reload needs. */
 export interface ReloaderContext {
@@ -19,8 +20,9 @@ export interface ReloaderContext {
   readonly log: Pick<Log, 'logger'>
   /** Told which files the configuration was read from, or was to be, when it is refused: none says nothing new. */
   readonly onFiles: (files: readonly string[]) => void
-  /** that of the start */
+  /** those of the start */
   readonly config: Config
+  readonly gateway: GatewayConfig
 }
 
 /** Reloads, one at a time. */
@@ -28,12 +30,15 @@ export class Reloader {
   readonly #context: ReloaderContext
   /** what is in force */
   #current: Config
+  /** the same, with the keys that it has from those before it: processes that are started now need them too */
+  #gateway: GatewayConfig
   #running = false
   #again = false
 
   constructor(context: ReloaderContext) {
     this.#context = context
     this.#current = context.config
+    this.#gateway = context.gateway
   }
 
   /** Reads everything again; once more, when this is called while that happens. Never throws: the log says what came of it. */
@@ -61,7 +66,9 @@ export class Reloader {
       const { config, files } = await load()
       onFiles(files)
       refuseLosses(this.#current, config)
-      await acceptor.reload(config, await upstreams.of(config))
+      const gateway = retireKeys(this.#gateway, await upstreams.of(config), Date.now())
+      await acceptor.reload(config, gateway)
+      this.#gateway = gateway
       this.#current = config
       logger.level = config.logLevel
       acceptor.countReload(true)

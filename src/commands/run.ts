@@ -110,7 +110,7 @@ async function serve(
   const onFiles = (read: readonly string[]) => {
     if (config.config !== undefined) watch.add(read)
   }
-  const reloader = new Reloader({ load, acceptor, upstreams, log, config, onFiles })
+  const reloader = new Reloader({ load, acceptor, upstreams, log, config, gateway, onFiles })
   reload = () => reloader.reload()
   if (changedEarly) reload()
 

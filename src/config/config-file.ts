@@ -3,22 +3,28 @@
 
 import { type ConfigFile, type FileSetting, SETTINGS, type SettingName, type TargetPlace } from '../config.ts'
 import type { Origin } from '../http/gateway.ts'
+import { type AuthStructure, type ReadSecret, readAuthenticators } from './auth-reader.ts'
 import { parseConfig } from './document.ts'
 import {
   type CheckRoutes,
-  type Complain,
+  type IsInstalled,
   readEdges,
   readRoutes,
   readUpstreams,
   type Structure,
 } from './gateway-reader.ts'
+import type { Complain } from './given.ts'
 import { ELSEWHERE, fileProblem, type Path, type Problem, quoteBriefly } from './problems.ts'
 import { besideConfig, type ReferenceSources, resolveReferences } from './references.ts'
+import { type CheckTold, createToldReader } from './told-reader.ts'
 import { takeOutMisfits } from './validation.ts'
 
 /** What a configuration file is read with. */
 export interface FileInput extends ReferenceSources {
   readonly checkRoutes?: CheckRoutes
+  readonly readSecret?: ReadSecret
+  readonly checkTold?: CheckTold
+  readonly isInstalled?: IsInstalled
 }
 
 /**
@@ -74,13 +80,28 @@ export function readConfigFile(path: string, input: FileInput): ConfigFile {
     complain(where, found + reason, about === 'key' ? 'key' : undefined)
   }
   const structure: Structure = data // what does not fit the schema has been taken out
-  const edges = readEdges(structure, complainOfValue)
+  const authentication: AuthStructure = data
+  const authenticators = readAuthenticators(authentication, complainOfValue, input.readSecret)
+  const edges = {
+    ...readEdges(structure, complainOfValue, input),
+    ...(authenticators && { authenticators }),
+  }
   const targets: TargetPlace[] = []
   const noteTarget = (origin: Origin, where: Path) => targets.push({ origin, ...locateNearest(where) })
-  const upstreams = readUpstreams(structure.upstreams, complainOfValue, noteTarget)
-  const routes = readRoutes(structure.routes, structure.upstreams, complainOfValue, input.checkRoutes)
+  const readTold = createToldReader(Object.keys(structure.keys ?? {}), complainOfValue, input.checkTold)
+  const upstreams = readUpstreams(structure.upstreams, complainOfValue, noteTarget, readTold)
+  const routes = readRoutes(
+    structure.routes,
+    structure,
+    complainOfValue,
+    readTold,
+    input.checkRoutes,
+    Object.keys(authentication.authenticators ?? {}),
+  )
   if ('routes' in data && !('upstreams' in data))
     complain(['routes'], 'routes lead to upstreams, of which there are none: add the key "upstreams"', 'key')
+  if ('authenticators' in data && !('routes' in data))
+    complain(['authenticators'], 'no route asks for them: add the keys "routes" and "upstreams"', 'key')
   if ('upstreams' in data && !('routes' in data))
     complain(['upstreams'], 'no route leads to an upstream: add the key "routes"', 'key')
 

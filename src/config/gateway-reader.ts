@@ -1,36 +1,39 @@
 // The structural part of a configuration file. In: values that fit the schema, those that do not left out. Out: the plain
 // data of http/gateway.ts, and what is wrong although each value fits.
 
+import * as zlib from 'node:zlib'
 import { messageOf } from '../errors.ts'
+import type { RouteAccess } from '../http/authentication.ts'
 import {
   type Certificate,
+  type CompressionConfig,
   DEFAULT_EJECTION,
   type EjectionConfig,
+  ENCODINGS,
   type ForwardConfig,
   type GatewayConfig,
   type HealthConfig,
+  type LimitConfig,
   type Origin,
   type OriginTls,
+  type RedisConfig,
   type RouteConfig,
   type TargetConfig,
   type UpstreamConfig,
 } from '../http/gateway.ts'
+import { parameterNames, readPattern } from '../http/path-pattern.ts'
 import { readOrigin } from '../setting-readers.ts'
 import { readBlock } from './addresses.ts'
 import { certificateProblem, keyPairProblems } from './certificates.ts'
+import type { Complain, Given } from './given.ts'
 import type { Path } from './problems.ts'
 import { nearest } from './suggestion.ts'
+import { type CheckTold, type RawKey, type RawTold, readKeys, type ReadTold } from './told-reader.ts'
 
 /** What is wrong with routes although each value fits: `http/route-table.ts` knows. */
 export type CheckRoutes = (
   routes: readonly RouteConfig[],
-) => readonly { route: number; key: 'host' | 'path' | 'methods' | 'rewrite'; problem: string }[]
-
-/** Told of what is wrong, and where: about a key, or about a value that is to be shown before the reason. */
-export type Complain = (path: Path, reason: string, about?: 'key' | 'value') => void
-
-/** A value of the file: undefined where it has not been given, or does not fit the schema. */
-type Given<T> = { readonly [Key in keyof T]?: Given<T[Key]> | undefined }
+) => readonly { route: number; key: 'host' | 'path' | 'methods' | 'rewrite' | 'require'; problem: string }[]
 
 /** The structural keys, as the schema has them. */
 export type Structure = Given<{
@@ -38,14 +41,20 @@ export type Structure = Given<{
   proxyProtocol: readonly string[]
   trustedProxies: readonly string[]
   forward: ForwardConfig
+  keys: Readonly<Record<string, RawKey | readonly RawKey[]>>
+  redis: RedisConfig
   upstreams: Readonly<Record<string, RawUpstream>>
-  routes: readonly RouteConfig[]
+  routes: readonly RawRoute[]
 }>
 
 type RawTarget = string | { readonly url: string; readonly weight: number }
 type RawUpstream = string | readonly RawTarget[] | Whole
 
-interface Whole {
+interface RawRoute extends Omit<RouteConfig, 'compress' | keyof RawTold>, Partial<RawTold> {
+  readonly compress: boolean | CompressionConfig
+}
+
+interface Whole extends Partial<RawTold> {
   readonly targets: readonly RawTarget[]
   readonly balance: UpstreamConfig['balance']
   readonly host: string
@@ -63,17 +72,43 @@ const DEFAULT_HEALTH: Omit<HealthConfig, 'path'> = {
   healthy: 2,
 }
 
+/** Whether a package that signet can do without can be loaded. */
+export type IsInstalled = (name: string) => boolean
+
+/** What cannot be told from the file alone. */
+interface EdgeChecks {
+  readonly checkTold?: CheckTold
+  readonly isInstalled?: IsInstalled
+}
+
+/** Where nothing is said about how long a command to Redis may take, in ms. */
+const DEFAULT_REDIS_TIMEOUT = 250
+
 /** Everything that concerns no single route or upstream. */
 export function readEdges(
-  { tls, proxyProtocol, trustedProxies, forward }: Structure,
+  { tls, proxyProtocol, trustedProxies, forward, keys, redis }: Structure,
   complain: Complain,
+  { checkTold, isInstalled }: EdgeChecks = {},
 ): Omit<GatewayConfig, 'upstreams' | 'routes'> {
   return Object.freeze({
     ...(tls && { tls: readKeyPair(tls, complain) }),
     ...(proxyProtocol && { proxyProtocol: readBlocks(proxyProtocol, ['proxyProtocol'], complain) }),
     ...(trustedProxies && { trustedProxies: readBlocks(trustedProxies, ['trustedProxies'], complain) }),
     ...(forward && { forward: readForward(forward, complain) }),
+    ...(keys && { keys: readKeys(keys, complain, checkTold) }),
+    ...(redis && { redis: readRedis(redis, complain, isInstalled) }),
   })
+}
+
+function readRedis(
+  { url = '', timeout = DEFAULT_REDIS_TIMEOUT }: Given<RedisConfig>,
+  complain: Complain,
+  isInstalled: IsInstalled = () => true,
+): RedisConfig {
+  if (!isInstalled('ioredis'))
+    complain(['redis'], 'the package ioredis is missing: npm install ioredis', 'key')
+  if (url !== '' && !URL.canParse(url)) complain(['redis', 'url'], 'expected redis://host:port')
+  return { url, timeout }
 }
 
 function readKeyPair({ certificate = '', key = '' }: Given<Certificate>, complain: Complain): Certificate {
@@ -117,9 +152,10 @@ export function readUpstreams(
   upstreams: Structure['upstreams'],
   complain: Complain,
   noteTarget: NoteTarget,
+  readTold: ReadTold,
 ): UpstreamConfig[] {
   return Object.entries(upstreams ?? {}).flatMap(([name, raw]) =>
-    raw === undefined ? [] : [readUpstream(name, raw, complain, noteTarget)],
+    raw === undefined ? [] : [readUpstream(name, raw, complain, noteTarget, readTold)],
   )
 }
 
@@ -128,6 +164,7 @@ function readUpstream(
   raw: Given<RawUpstream>,
   complain: Complain,
   noteTarget: NoteTarget,
+  readTold: ReadTold,
 ): UpstreamConfig {
   const path = ['upstreams', name]
   const whole = typeof raw === 'string' ? { targets: [raw] } : isList(raw) ? { targets: raw } : raw
@@ -157,6 +194,7 @@ function readUpstream(
     host,
     ejection: { ...DEFAULT_EJECTION, ...defined<EjectionConfig>(ejection ?? {}) },
     ...(health && { health: readHealth(health, [...path, 'health'], complain) }),
+    ...readTold(whole, path),
   }
 }
 
@@ -192,24 +230,29 @@ function readHealth(
 /** The routes, in the order of the file. */
 export function readRoutes(
   routes: Structure['routes'],
-  upstreams: Structure['upstreams'],
+  { upstreams, redis }: Pick<Structure, 'upstreams' | 'redis'>,
   complain: Complain,
+  readTold: ReadTold,
   checkRoutes?: CheckRoutes,
+  authenticators: readonly string[] = [],
 ): RouteConfig[] {
   const names = new Map<string, number>()
   const known = Object.keys(upstreams ?? {})
   const whole: { readonly at: number; readonly route: RouteConfig }[] = []
   for (const [at, route] of (routes ?? []).entries()) {
     if (route === undefined) continue
-    const { name, host, path = '/*', methods, upstream, rewrite } = route
+    const { name, host, path = '/*', methods, upstream, rewrite, limit, compress } = route
     if (upstream !== undefined && upstreams !== undefined && !known.includes(upstream)) {
       const near = nearest(upstream, known)
       const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
       complain(['routes', at, 'upstream'], `no upstream has this name${hint}`)
     }
+    const access = readAccess(route, authenticators, ['routes', at], complain)
     const same = name === undefined ? undefined : names.get(name)
     if (same !== undefined) complain(['routes', at, 'name'], `routes[${same}] has this name already`)
     if (name !== undefined) names.set(name, at)
+    if (limit?.store === 'redis' && redis === undefined)
+      complain(['routes', at, 'limit', 'store'], 'there is no Redis to count in: add the key "redis"')
     // A value that did not fit is missing here: what the others mean without it is nothing to complain of.
     if ('path' in route && route.path === undefined) continue
     if (('host' in route && host === undefined) || ('methods' in route && methods === undefined)) continue
@@ -222,6 +265,10 @@ export function readRoutes(
         ...(host !== undefined && { host: host.toLowerCase() }),
         ...(methods && { methods: itemsOf(methods, (method) => method.toUpperCase()) }),
         ...(rewrite !== undefined && { rewrite }),
+        ...access,
+        ...readTold(route, ['routes', at], parameterNames(readPattern(path).pieces)),
+        ...(limit && { limit: readLimit(limit) }),
+        ...readCompress(compress, ['routes', at, 'compress'], complain),
       },
     })
   }
@@ -229,6 +276,67 @@ export function readRoutes(
   for (const { route, key, problem } of checkRoutes?.(named) ?? [])
     complain(['routes', whole[route]?.at ?? 0, key], problem)
   return named
+}
+
+/** Who may use a route. */
+function readAccess(
+  { authenticate, require, scopes, roles }: Given<RouteAccess>,
+  authenticators: readonly string[],
+  path: Path,
+  complain: Complain,
+): RouteAccess {
+  for (const [key, demand] of Object.entries({ require, scopes, roles })) {
+    if (demand !== undefined && authenticate === undefined)
+      complain([...path, key], 'nobody is asked who they are: add the key "authenticate"', 'key')
+  }
+  const all = (texts: Given<readonly string[]>) => itemsOf(texts, (text) => text)
+  for (const [at, name] of (authenticate ?? []).entries()) {
+    if (name === undefined) continue
+    const near = nearest(name, authenticators)
+    const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
+    if (!authenticators.includes(name))
+      complain([...path, 'authenticate', at], `no authenticator has this name${hint}`)
+    else if (authenticate?.indexOf(name) !== at)
+      complain([...path, 'authenticate', at], 'this authenticator is named twice')
+  }
+  return {
+    ...(authenticate && { authenticate: all(authenticate) }),
+    ...(require && { require: all(require) }),
+    ...(scopes && { scopes: all(scopes) }),
+    ...(roles && { roles: all(roles) }),
+  }
+}
+
+function readLimit({
+  requests = 1,
+  window = 1000,
+  by = 'subject',
+  store = 'memory',
+  whenDown = 'open',
+}: Given<LimitConfig>): LimitConfig {
+  // The schema has seen that `by` is a word or the name of a field, of which the case is of no matter.
+  return { requests, window, by: by.toLowerCase() as LimitConfig['by'], store, whenDown }
+}
+
+/** Octets below which compression gains nothing: what is saved fits into the same packet. */
+const DEFAULT_MIN_SIZE = 1024
+
+function readCompress(
+  given: Given<RawRoute['compress']> | undefined,
+  path: Path,
+  complain: Complain,
+): Pick<RouteConfig, 'compress'> {
+  if (given === undefined || given === false) return {}
+  const {
+    minSize = DEFAULT_MIN_SIZE,
+    encodings = ENCODINGS,
+    types,
+  }: Given<CompressionConfig> = given === true ? {} : given
+  const wanted = itemsOf(encodings, (encoding) => encoding)
+  if (wanted.length > 0 && wanted.every((encoding) => encoding === 'zstd' && !('createZstdCompress' in zlib)))
+    complain([...path, 'encodings'], 'this Node has no zstd, which came with 22.15: add br or gzip')
+  const lower = types && itemsOf(types, (type) => type.toLowerCase())
+  return { compress: { minSize, encodings: [...new Set(wanted)], ...(lower && { types: lower }) } }
 }
 
 /** Gives names to routes without one: host and path, methods where those are not enough, a number where nothing is. */
@@ -246,7 +354,7 @@ function nameRoutes(routes: readonly RouteConfig[]): RouteConfig[] {
 }
 
 /** What `read` makes of each item that is there. */
-function itemsOf<T, Result>(
+export function itemsOf<T, Result>(
   items: readonly (T | undefined)[],
   read: (item: T, at: number) => Result | undefined,
 ): Result[] {

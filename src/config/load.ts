@@ -2,12 +2,20 @@
 // them. What reads the configuration file, and the packages it needs, load only where there is one.
 
 import { type ConfigInput, configPath, type ReadConfig, readConfig } from '../config.ts'
-import type { CheckRoutes } from './gateway-reader.ts'
+import type { ReadSecret } from './auth-reader.ts'
+import type { CheckRoutes, IsInstalled } from './gateway-reader.ts'
+import type { CheckTold } from './told-reader.ts'
 
 /** All that {@link loadConfig} reads from. */
 export interface LoadInput extends Omit<ConfigInput, 'file'> {
   /** What is wrong with routes, so that it is reported together with all other problems. */
   readonly checkRoutes?: CheckRoutes
+  /** How the secrets of authenticators are read. */
+  readonly readSecret?: ReadSecret
+  /** The same of keys, and of the claims of tokens. */
+  readonly checkTold?: CheckTold
+  /** Whether an optional package is there; all are unless this is given. */
+  readonly isInstalled?: IsInstalled
 }
 
 /**

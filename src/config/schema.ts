@@ -2,6 +2,7 @@
 // check, and what signet itself checks with. Settings derive from the SETTINGS table; the rest is written down here.
 
 import { SETTINGS, type Setting } from '../config.ts'
+import { ENCODINGS } from '../http/gateway.ts'
 import type { ValueShape } from '../setting-readers.ts'
 
 type Type = 'object' | 'array' | 'string' | 'integer' | 'boolean'
@@ -27,6 +28,7 @@ export interface JsonSchema extends Omit<ValueShape, 'type' | 'items'> {
   readonly propertyNames?: JsonSchema
   readonly items?: JsonSchema
   readonly maxItems?: number
+  readonly minProperties?: number
   readonly anyOf?: readonly JsonSchema[]
 }
 
@@ -112,6 +114,102 @@ const TLS = mapping(
   { required: ['certificate', 'key'] },
 )
 
+const NAME: JsonSchema = {
+  pattern: '^[A-Za-z0-9][\\w.-]{0,63}$',
+  errorMessage: 'a name of 1 to 64 letters, digits, - _ and .',
+}
+
+const ALGORITHMS = ['HS256', 'HS384', 'HS512', 'ES256', 'EdDSA', 'RS256']
+
+const KEY_MAPPING = mapping(
+  'a key: its algorithm, and a secret (HS*) or a private key',
+  {
+    algorithm: value(`one of ${ALGORITHMS.join(', ')}`, 'what it signs with', {
+      type: 'string',
+      enum: ALGORITHMS,
+    }),
+    secret: value('a secret as text, from a file as file:PATH', 'of HS*: the secret', {
+      type: 'string',
+      minLength: 1,
+      writeOnly: true,
+    }),
+    encoding: words(['hex', 'base64url', 'utf8'], 'how the secret is written'),
+    privateKey: value(
+      'a private key as PEM or JWK text, from a file as file:PATH',
+      'of the others: the private key, PEM or JWK: file:key.pem',
+      { type: 'string', minLength: 1, writeOnly: true, examples: ['file:key.pem'] },
+    ),
+    kid: text(
+      '1 to 100 printable ASCII characters',
+      'its name for verifiers, in place of the one that derives from it',
+      '^[!-~]{1,100}$',
+    ),
+  },
+  { required: ['algorithm'] },
+)
+
+const KEYS: JsonSchema = {
+  type: 'object',
+  description: 'keys that tokens are signed with, by name; public ones are at /.well-known/jwks.json',
+  errorMessage: 'a mapping of names to keys, at least one',
+  propertyNames: NAME,
+  minProperties: 1,
+  additionalProperties: {
+    ...KEY_MAPPING,
+    description: 'a key, or a list of keys: the first signs, all are published',
+    errorMessage: 'a mapping with algorithm and secret or privateKey, or a list of those',
+    type: ['object', 'array'],
+    items: KEY_MAPPING,
+    minItems: 1,
+  },
+}
+
+const FIELDS: JsonSchema = {
+  type: 'object',
+  description: 'fields that are sent upstream, by name; nobody else can send them, to whatever upstream',
+  errorMessage: 'a mapping of field names to values',
+  propertyNames: { pattern: "^[\\w!#$%&'*+.^`|~-]+$", errorMessage: 'a field name' },
+  additionalProperties: value('a field value of printable ASCII characters', 'value of the field', {
+    type: 'string',
+    pattern: '^[!-~]([\\t -~]{0,8190}[!-~])?$',
+    writeOnly: true,
+  }),
+}
+
+const AUDIENCE = text('a text', 'who the token is for', '^.+$')
+
+const TOKEN: JsonSchema = {
+  ...mapping('plain, none, or a mapping with what is different about the token', {
+    key: text('the name of a key', "name of the key that signs; signet's own secret unless set", '^.+$'),
+    header: text(
+      'a field name',
+      'field that carries the token; jwtHeader unless set',
+      "^[\\w!#$%&'*+.^`|~-]+$",
+    ),
+    audience: {
+      ...list('a text, or a list of texts', 'who the token is for (aud)', AUDIENCE, 1),
+      type: ['string', 'array'],
+      minLength: 1,
+    },
+    issuer: text('a text', 'who says so (iss)', '^.+$'),
+    lifetime: value('an integer from 1000 to 86400000, in ms', 'ms until the token expires (exp)', {
+      type: 'integer',
+      minimum: 1000,
+      maximum: 86_400_000,
+      default: 60_000,
+    }),
+    claims: {
+      type: 'object',
+      description: "claims in place of payload; '{subject}' and its like stand for values",
+      errorMessage: 'a mapping of claims to values',
+      additionalProperties: true,
+    },
+  }),
+  errorMessage: 'plain, none, or a mapping with keys of key, header, audience, issuer, lifetime, claims',
+  type: ['string', 'object'],
+  pattern: '^(plain|none)$',
+}
+
 const ORIGIN = 'http://host:port, https://host:port or unix:/path'
 const ORIGIN_SHAPE = '^(https?://[^/?#@\\s]+/?|unix:/.+)$'
 
@@ -184,6 +282,8 @@ const UPSTREAM: JsonSchema = {
         },
         { required: ['path'] },
       ),
+      fields: FIELDS,
+      token: TOKEN,
     },
     { required: ['targets'] },
   ),
@@ -192,6 +292,206 @@ const UPSTREAM: JsonSchema = {
   pattern: `${ORIGIN_SHAPE}|\\$\\{|^file:`,
   items: TARGET,
   minItems: 1,
+}
+
+/** A value that is shown nowhere. */
+function secret(description: string): JsonSchema {
+  return value('text, best from a file as file:PATH or a variable', description, {
+    type: 'string',
+    minLength: 1,
+    writeOnly: true,
+  })
+}
+
+function seconds(fallback: number, description: string): JsonSchema {
+  const shape = { type: 'integer', minimum: 0, maximum: 31_536_000, default: fallback } as const
+  return value('an integer from 0 to 31536000, in seconds', `seconds ${description}`, shape)
+}
+
+const SCOPE = '^[!#-\\[\\]-~]{1,200}$'
+const ROLE = '^[\\w.:/-]{1,200}$'
+const SCOPES = (description: string, minItems = 0) =>
+  list(
+    'a list of scopes such as [shops:read]',
+    description,
+    text('a scope', 'scope (RFC 6749 §3.3)', SCOPE),
+    minItems,
+  )
+const ROLES = (description: string, minItems = 0) =>
+  list(
+    'a list of roles such as [admin]',
+    description,
+    text('a role of letters, digits and -_.:/', 'role', ROLE),
+    minItems,
+  )
+const CLAIM = (description: string, rest: JsonSchema = {}) =>
+  text('the name of a claim', description, '^[!-~]+$', rest)
+const HTTP_URL = (description: string) =>
+  text('a URL that begins with http:// or https://', description, '^https?://[!-~]+$')
+
+/** The kinds of authenticators, and the keys of each; `config/auth-reader.ts` holds them to it. */
+const AUTHENTICATOR = mapping(
+  'one way to find out who is asking',
+  {
+    kind: value(
+      'one of anonymous, basic, api-key, jwt, introspection, session',
+      'anonymous, basic, api-key, jwt, introspection or session',
+      { type: 'string', enum: ['anonymous', 'basic', 'api-key', 'jwt', 'introspection', 'session'] },
+    ),
+    forward: value('true or false', 'whether the credential is forwarded to the upstream as well', {
+      type: 'boolean',
+      default: false,
+    }),
+    subject: text(
+      'text',
+      'anonymous: who everybody is; jwt and introspection: the claim that says who is asking, sub unless set',
+      '^.{1,256}$',
+    ),
+    users: secret('basic and session: users as signet user add writes them: file:users'),
+    field: text('a field name', 'api-key: field with the key', "^[\\w!#$%&'*+.^`|~-]+$", {
+      default: 'x-api-key',
+    }),
+    keys: {
+      ...list(
+        'a list of mappings with subject and key or sha256',
+        'api-key: the keys',
+        mapping(
+          'one key',
+          {
+            subject: text('text', 'who has it', '^.{1,256}$'),
+            key: secret('the key itself'),
+            sha256: text(
+              '64 hex digits',
+              'SHA-256 of the key, in hex, in place of the key',
+              '^[\\da-fA-F]{64}$',
+            ),
+            roles: ROLES('roles of who has it'),
+            scopes: SCOPES('scopes of who has it'),
+          },
+          { required: ['subject'] },
+        ),
+        1,
+      ),
+      maxItems: 1000,
+    },
+    secret: secret('jwt: secret of HS256, HS384 or HS512; session: secret that its tokens are signed with'),
+    secretEncoding: words(['hex', 'base64url', 'utf8'], 'how secret is written'),
+    jwks: HTTP_URL('jwt: URL of the key set of the issuer (RFC 7517)'),
+    algorithms: list(
+      'a list of algorithms such as [ES256]',
+      'jwt: algorithms that tokens may be signed with; no other counts',
+      text('an algorithm such as HS256 or ES256', 'algorithm (RFC 7518)', '^[\\w-]+$'),
+      1,
+    ),
+    issuer: text('text', 'jwt and introspection: what iss has to be', '^.+$'),
+    audience: list(
+      'a list of texts',
+      'jwt and introspection: aud has to name one of these',
+      text('text', 'audience', '^.+$'),
+      1,
+    ),
+    leeway: seconds(0, 'jwt and introspection: that clocks may differ'),
+    requiredClaims: {
+      ...list(
+        'a list of names of claims',
+        'jwt and introspection: claims that have to be there; exp for jwt unless set',
+        CLAIM('claim'),
+      ),
+    },
+    url: HTTP_URL('introspection: URL that is asked (RFC 7662)'),
+    clientId: text('text', "introspection: signet's name there", '^.+$'),
+    clientSecret: secret("introspection: signet's password there"),
+    timeout: ms(2000, 'introspection and jwks: for a whole answer'),
+    cache: value('an integer from 0 to 60000, in ms', 'ms introspection: that an answer counts', {
+      type: 'integer',
+      minimum: 0,
+      maximum: 60_000,
+      default: 5000,
+    }),
+    ca: pem('certificates', 'introspection and jwks: the only authorities trusted, PEM'),
+    login: text(
+      'a path that begins with /',
+      'session: path that takes POST with username and password',
+      '^/[!-~]*$',
+      {
+        default: '/login',
+      },
+    ),
+    lifetime: value('an integer from 1 to 31536000, in seconds', 'seconds session: that a token is valid', {
+      type: 'integer',
+      minimum: 1,
+      maximum: 31_536_000,
+      default: 3600,
+    }),
+  },
+  { required: ['kind'] },
+)
+
+const LIMIT = mapping(
+  'how many requests a caller may send; beyond, 429',
+  {
+    requests: integer(1, 1_000_000_000, 'requests in a window'),
+    window: value('whole seconds from 1000 to 86400000, in ms', "ms from a caller's first request on", {
+      type: 'integer',
+      minimum: 1000,
+      maximum: 86_400_000,
+      multipleOf: 1000,
+    }),
+    by: text(
+      'subject, address, or field: and the name of a field',
+      'what callers are told apart by: subject (who they are), address, or the value of a field; the address, where that is missing',
+      "^(subject|address|field:[\\w!#$%&'*+.^`|~-]{1,100})$",
+      { default: 'subject', examples: ['subject', 'address', 'field:x-api-key'] },
+    ),
+    store: words(
+      ['memory', 'redis'],
+      'where requests are counted: in this signet alone, or in Redis for all that share it',
+    ),
+    whenDown: words(
+      ['open', 'closed'],
+      'what becomes of requests that cannot be counted: they pass, or are refused with 503',
+    ),
+  },
+  { required: ['requests', 'window'] },
+)
+
+const REDIS = mapping(
+  'the Redis that limits are counted in; needs the package ioredis',
+  {
+    url: text(
+      'redis://host:port or rediss://host:port',
+      'redis:// or, over TLS, rediss://, with a user and a password where it wants them',
+      '^rediss?://[^\\s]+$',
+      { writeOnly: true, examples: ['redis://redis:6379', 'rediss://redis.internal:6380'] },
+    ),
+    timeout: integer(1, 60_000, 'ms that one command may take', { default: 250 }),
+  },
+  { required: ['url'] },
+)
+
+const COMPRESS: JsonSchema = {
+  ...mapping('true, or which responses are compressed for clients that accept it', {
+    minSize: integer(0, 2 ** 31 - 1, 'octets; what is known to be smaller is left as it is', {
+      default: 1024,
+    }),
+    encodings: {
+      ...list(
+        `a list of ${ENCODINGS.join(', ')}`,
+        'content codings, the preferred one first; zstd only where Node has it',
+        value(`one of ${ENCODINGS.join(', ')}`, 'a content coding', { type: 'string', enum: [...ENCODINGS] }),
+        1,
+      ),
+      default: [...ENCODINGS],
+    },
+    types: list(
+      'a list of media types such as [text/html, application/*]',
+      'media types; all that are known to be compressible unless this is set',
+      text('a media type, or type/*', 'type/subtype, or type/*', '^[\\w!#$&^.+-]+/([\\w!#$&^.+-]+|\\*)$'),
+      1,
+    ),
+  }),
+  errorMessage: 'true, false, or a mapping with keys of minSize, encodings, types',
+  type: ['boolean', 'object'],
 }
 
 const ROUTE = mapping(
@@ -221,6 +521,24 @@ const ROUTE = mapping(
     ),
     upstream: text('the name of an upstream', 'name of the upstream', '^.+$'),
     rewrite: text('a path that begins with /', 'path that is forwarded in place of the received one', '^/'),
+    authenticate: list(
+      'a list of names of authenticators',
+      'authenticators that are tried in this order; anybody may come in unless this is set',
+      text('the name of an authenticator', 'name of an authenticator', '^.+$'),
+      1,
+    ),
+    require: list(
+      'a list of conditions',
+      'conditions, all of which have to hold',
+      text("a condition such as params.id == claims.sub or 'a' in roles", 'condition', '^.{1,1000}$'),
+      1,
+    ),
+    scopes: SCOPES('scopes, all of which the caller needs', 1),
+    roles: ROLES('roles, one of which the caller needs', 1),
+    fields: FIELDS,
+    token: TOKEN,
+    limit: LIMIT,
+    compress: COMPRESS,
   },
   { required: ['upstream'] },
 )
@@ -275,17 +593,26 @@ export const SCHEMA: JsonSchema = {
     proxyProtocol: ADDRESSES('peers that begin each connection with a PROXY header, as CIDR blocks'),
     trustedProxies: ADDRESSES('peers whose X-Forwarded-* and Forwarded are believed, as CIDR blocks'),
     forward: FORWARD,
+    keys: KEYS,
+    redis: REDIS,
     upstreams: {
       type: 'object',
       description: 'where requests may be forwarded to, by name',
       errorMessage: 'a mapping of names to origins',
+      propertyNames: NAME,
+      additionalProperties: UPSTREAM,
+    },
+    routes: list('a list of routes', 'which requests go where', ROUTE, 1),
+    authenticators: {
+      type: 'object',
+      description: 'ways to find out who is asking, by name',
+      errorMessage: 'a mapping of names to authenticators',
       propertyNames: {
         pattern: '^[A-Za-z0-9][\\w.-]{0,63}$',
         errorMessage: 'a name of 1 to 64 letters, digits, - _ and .',
       },
-      additionalProperties: UPSTREAM,
+      additionalProperties: AUTHENTICATOR,
     },
-    routes: list('a list of routes', 'which requests go where', ROUTE, 1),
   }),
   errorMessage: 'a mapping of settings to values',
   $defs: {

@@ -27,7 +27,7 @@ export interface Misfit {
 type Found = ErrorObject & { readonly parentSchema: JsonSchema }
 
 /** More keys than these are not listed for somebody who mistyped one. */
-const MOST_LISTED = 12
+const MOST_LISTED = 20
 
 /**
  * Checks a document whose references have been looked up, and takes out of it what does not fit.

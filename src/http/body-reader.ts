@@ -45,6 +45,7 @@ export class BodyReader {
   #digits = 0
   #extensions = 0
   #dataOnly = false
+  #dropsTrailers = false
   #trailers: OctetStore | undefined = undefined
   #seen: Terminator = 'none'
 
@@ -86,7 +87,13 @@ export class BodyReader {
     this.#digits = 0
     this.#extensions = 0
     this.#dataOnly = dataOnly
+    this.#dropsTrailers = dataOnly
     this.#trailers = undefined
+  }
+
+  /** From here on only the data is let through, and then the trailer section: the body is framed anew behind this. */
+  unframe(): void {
+    this.#dataOnly = true
   }
 
   /** Ends a body that goes on until the connection closes: it has closed. */
@@ -213,7 +220,7 @@ export class BodyReader {
       const whole = findHeadEnd(octets, start, end)
       if (whole !== -1 && whole - start <= this.#maxTrailerSize) {
         this.#complete = true
-        if (!this.#dataOnly) sink.onTrailers(octets, start, whole)
+        if (!this.#dropsTrailers) sink.onTrailers(octets, start, whole)
         return whole
       }
       this.#trailers = new OctetStore()
@@ -229,7 +236,7 @@ export class BodyReader {
     const whole = this.#trailers.take()
     this.#trailers = undefined
     this.#complete = true
-    if (!this.#dataOnly) sink.onTrailers(whole, 0, whole.length)
+    if (!this.#dropsTrailers) sink.onTrailers(whole, 0, whole.length)
     return sectionEnd
   }
 

@@ -50,6 +50,22 @@ export class FieldSection {
   }
 }
 
+/**
+ * The values of all field lines with that name, in order, as one list (RFC 9110 §5.3).
+ *
+ * @param name lower-case
+ * @returns undefined when there is no such line
+ */
+export function combinedValue(fields: FieldSection, name: string): string | undefined {
+  let combined: string | undefined
+  for (let line = 0; line < fields.count; line++) {
+    if (fields.nameEnd(line) - fields.lineStart(line) !== name.length) continue
+    if (fields.name(line).toLowerCase() !== name) continue
+    combined = combined === undefined ? fields.value(line) : `${combined}, ${fields.value(line)}`
+  }
+  return combined
+}
+
 /** `text` without OWS at its ends (RFC 9110 §5.6.3). */
 export function trimmed(text: string): string {
   return trim(text, 0, text.length)

@@ -89,6 +89,11 @@ const RULES: ReadonlyMap<string, FieldRule> = new Map(
   } satisfies Record<string, FieldRule>),
 )
 
+/** Whether a field, by lower-case name, means something to everybody, so that signet should not claim it for itself. */
+export function isCommonField(name: string): boolean {
+  return RULES.has(name)
+}
+
 /** What signet tells an upstream about the client, from what it saw itself: nobody else's word counts. */
 const FORWARDING_FIELDS: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip'])
 const FORWARDING_PREFIX = 'x-forwarded-'
@@ -104,7 +109,8 @@ interface Known {
 
 /** Looks field names up in the rules by their octets: none costs a string but one that may be an imitation. */
 export class FieldRules {
-  #asserted: ReadonlySet<string> = new Set()
+  /** by folded name */
+  #asserted: ReadonlyMap<string, FieldRule> = new Map()
   /** what a name of this length (up to 63) with this first letter may be; undefined where none has a rule */
   readonly #suspects = new Array<Known[] | undefined>(64 * 32)
 
@@ -120,9 +126,11 @@ export class FieldRules {
    */
   assert(asserted: readonly string[]): void {
     this.#suspects.fill(undefined)
-    this.#asserted = new Set(asserted.map(fold))
-    for (const name of this.#asserted) {
-      this.#know({ name, rule: ASSERTED })
+    this.#asserted = new Map(
+      asserted.map(fold).map((name) => [name, CREDENTIALS.has(name) ? REPLACED : ASSERTED]),
+    )
+    for (const [name, rule] of this.#asserted) {
+      this.#know({ name, rule })
       // Folded, it stands for every octet that is no letter and no digit: whichever comes first may be meant.
       const row = suspectIndex(name, 0, name.length) & ~31
       if (name.startsWith('-'))
@@ -156,7 +164,8 @@ export class FieldRules {
 
   /** The rule of a name that is none of the known ones, but may be folded onto one. */
   #imitated(folded: string): FieldRule | undefined {
-    if (this.#asserted.has(folded)) return ASSERTED
+    const asserted = this.#asserted.get(folded)
+    if (asserted !== undefined) return asserted
     if (FORWARDING_FIELDS.has(folded) || folded.startsWith(FORWARDING_PREFIX)) return FORWARDING
     if (folded.startsWith(PROXY_PREFIX)) return FOR_PROXIES
     if (FRAMING_FIELDS.has(folded)) return FRAMING_IMITATION
@@ -178,6 +187,13 @@ function isName(name: string, text: string, start: number, end: number): boolean
 export const ASSERTED: FieldRule = {
   treatment: 'asserted',
   why: 'only signet may assert this to an upstream',
+}
+/** What clients have good reason to send: to drop it is no word of an imitation. */
+const CREDENTIALS: ReadonlySet<string> = new Set(['authorization'])
+/** The rule of these, where upstreams are told signet's own. */
+const REPLACED: FieldRule = {
+  treatment: 'asserted',
+  why: 'upstreams are told credentials of signet, not of clients',
 }
 /** The rule of the fields that say where a request came from. */
 export const FORWARDING: FieldRule = {

@@ -1,6 +1,8 @@
 // What the configuration says about routes and upstreams: plain data, checked, with every file it names read in. It can be
 // copied to another process as it is; what is compiled from it lives in http/route-table.ts, net/balancer.ts and net/.
 
+import type { AuthenticatorConfig, RouteAccess } from './authentication.ts'
+
 /** Where requests are forwarded to. */
 export interface Origin {
   /** DNS name or IP address, without brackets; of a Unix socket the word for it in messages */
@@ -58,8 +60,49 @@ export interface HealthConfig {
   readonly healthy: number
 }
 
+/** A key that tokens can be signed with, as it is written. Several may share a name: the first of them signs. */
+export interface KeyConfig {
+  readonly name: string
+  readonly algorithm: 'HS256' | 'HS384' | 'HS512' | 'ES256' | 'EdDSA' | 'RS256'
+  /** of HS*: the secret, as `encoding` (hex unless set) has it */
+  readonly secret?: string
+  readonly encoding?: 'hex' | 'base64url' | 'utf8'
+  /** of the others: PEM, or a JWK as JSON */
+  readonly privateKey?: string
+  /** its name for verifiers, in place of the one that derives from it */
+  readonly kid?: string
+}
+
+/** A public key that is not in the configuration any more, and until when it is published: ms since the epoch. */
+export interface RetiredKeyConfig {
+  readonly jwk: { readonly kid: string; readonly [member: string]: string }
+  readonly until: number
+}
+
+/** A token of its own for an upstream or a route. */
+export interface TokenConfig {
+  /** name of a {@link KeyConfig}; the gateway's own secret unless set */
+  readonly key?: string
+  /** lower-case name of the field that carries it; in `authorization` it is a Bearer (RFC 6750 §2.1) */
+  readonly header?: string
+  readonly audience?: string | readonly string[]
+  readonly issuer?: string
+  /** ms until it expires */
+  readonly lifetime: number
+  /** in place of `payload`: JSON with templates in its texts */
+  readonly claims?: Readonly<Record<string, unknown>>
+}
+
+/** What an upstream is told with proof. What a route says comes before what its upstream says. */
+export interface ToldConfig {
+  /** static fields, by lower-case name; those of the route are added to those of its upstream */
+  readonly fields?: Readonly<Record<string, string>>
+  /** `plain` is the token of the settings, as it is where nothing is said; `none` is none */
+  readonly token?: 'plain' | 'none' | TokenConfig
+}
+
 /** One upstream: a name, and the targets that all do the same. */
-export interface UpstreamConfig {
+export interface UpstreamConfig extends ToldConfig {
   readonly name: string
   /** at least one */
   readonly targets: readonly TargetConfig[]
@@ -70,8 +113,49 @@ export interface UpstreamConfig {
   readonly health?: HealthConfig
 }
 
+/** How many requests a caller may send. */
+export interface LimitConfig {
+  /** in one window: 1 to 1,000,000,000 */
+  readonly requests: number
+  /** ms of a window, which begins with a caller's first request: whole seconds */
+  readonly window: number
+  /**
+   * what callers are told apart by: who they are, or else where they come from; where they come from; the value of a field,
+   * by its lower-case name
+   */
+  readonly by: 'subject' | 'address' | `field:${string}`
+  /** where requests are counted: in this process, or in Redis for all that share it */
+  readonly store: 'memory' | 'redis'
+  /** what becomes of requests that cannot be counted: they pass, or are refused */
+  readonly whenDown: 'open' | 'closed'
+}
+
+/** The Redis that limits are counted in. */
+export interface RedisConfig {
+  /** redis:// or rediss://; it may hold a password, and no message repeats it */
+  readonly url: string
+  /** ms that one command may take */
+  readonly timeout: number
+}
+
+/** Content codings that signet compresses with, the preferred one first: RFC 7932, RFC 8878, RFC 9110 §8.4.1.3. */
+export const ENCODINGS = ['br', 'zstd', 'gzip'] as const
+
+/** One of them. */
+export type Encoding = (typeof ENCODINGS)[number]
+
+/** Which responses are compressed for clients that accept it. */
+export interface CompressionConfig {
+  /** octets: what is known to be smaller is left as it is */
+  readonly minSize: number
+  /** at least one; the order decides where the client has no preference */
+  readonly encodings: readonly Encoding[]
+  /** media types, `type/subtype` or `type/*`, lower-case; absent for all that are known to be compressible */
+  readonly types?: readonly string[]
+}
+
 /** Which requests go where. */
-export interface RouteConfig {
+export interface RouteConfig extends RouteAccess, ToldConfig {
   readonly name: string
   /** name of an {@link UpstreamConfig} */
   readonly upstream: string
@@ -83,6 +167,10 @@ export interface RouteConfig {
   readonly methods?: readonly string[]
   /** template of the forwarded path; absent for the received one */
   readonly rewrite?: string
+  /** absent for as many requests as there may be */
+  readonly limit?: LimitConfig
+  /** absent for responses that are left as they are */
+  readonly compress?: CompressionConfig
 }
 
 /** A certificate chain and its key, PEM. */
@@ -112,7 +200,18 @@ export interface GatewayConfig {
   /** CIDR blocks of peers whose forwarding fields are believed; absent for none */
   readonly trustedProxies?: readonly string[]
   readonly forward?: ForwardConfig
+  /** ways to find out who is asking; absent for none */
+  readonly authenticators?: readonly AuthenticatorConfig[]
+  /** what tokens of upstreams and routes are signed with, in the order of the configuration */
+  readonly keys?: readonly KeyConfig[]
+  /** public keys of configurations before this one, whose tokens may still be under way */
+  readonly retiredKeys?: readonly RetiredKeyConfig[]
+  /** needed where a route counts in it */
+  readonly redis?: RedisConfig
 }
+
+/** ms that a token of its own lives for, where nothing is said. */
+export const DEFAULT_LIFETIME = 60_000
 
 /** Where nothing is said about targets that fail. */
 export const DEFAULT_EJECTION: EjectionConfig = { failures: 3, duration: 10_000, slowStart: 10_000 }

@@ -2,7 +2,7 @@
 // what signet itself says comes last, so that nothing a peer sends can stand after it or remove it.
 
 import type { FieldRule, FieldRules, Treatment } from './forward-fields.ts'
-import type { FieldSection } from './fields.ts'
+import { type FieldSection, fold } from './fields.ts'
 import type { Framing } from './framing.ts'
 import type { RequestHead } from './request.ts'
 import type { ResponseHead } from './response.ts'
@@ -22,6 +22,8 @@ export interface RequestAdditions {
   readonly lines: string
   /** the protocol to switch to, when the client asked and it is allowed */
   readonly upgrade: string | undefined
+  /** folded names of fields that are between the client and signet alone: their credentials */
+  readonly withheld?: ReadonlySet<string> | undefined
 }
 
 const REQUEST_STOPS: ReadonlySet<Treatment> = new Set<Treatment>([
@@ -54,7 +56,7 @@ export function rewriteRequest(head: RequestHead, additions: RequestAdditions, o
   const authority = additions.authority ?? head.authority ?? additions.fallbackAuthority
   let text = `${head.method} ${additions.target ?? head.target} HTTP/1.1\r\nHost: ${authority}\r\n`
   const stops = head.maxForwards === undefined ? REQUEST_STOPS : COUNTED_REQUEST_STOPS
-  text += passingLines(head, stops, onDrop)
+  text += passingLines(head, stops, onDrop, additions.withheld)
   if (head.maxForwards !== undefined) text += `Max-Forwards: ${head.maxForwards - 1}\r\n`
   if (head.expectsContinue) text += 'Expect: 100-continue\r\n'
   // Content-Length: 0 stays: without it some upstreams refuse a POST with 411 (RFC 9110 §8.6).
@@ -72,6 +74,8 @@ export interface ResponseAdditions {
   readonly close: boolean
   /** the Date line for a response that has none (RFC 9110 §6.6.1) */
   readonly dateLine: string
+  /** whole field lines of signet's own, if there are any */
+  readonly lines?: string
 }
 
 /** The head of a final response, for the client. */
@@ -84,13 +88,18 @@ export function rewriteResponse(head: ResponseHead, additions: ResponseAdditions
   else if (head.contentLength !== undefined && head.status !== 204)
     text += `Content-Length: ${head.contentLength}\r\n`
   if (additions.close) text += 'Connection: close\r\n'
+  if (additions.lines !== undefined) text += additions.lines
   return `${text}\r\n`
 }
 
-/** The head of an interim response (RFC 9110 §15.2), and of 101, which keeps what it switches to. */
-export function rewriteInterim(head: ResponseHead, onDrop?: OnDrop): string {
+/**
+ * The head of an interim response (RFC 9110 §15.2), and of 101, which keeps what it switches to.
+ *
+ * @param lines what else signet says, as whole field lines
+ */
+export function rewriteInterim(head: ResponseHead, onDrop?: OnDrop, lines = ''): string {
   let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`
-  text += passingLines(head, RESPONSE_STOPS, onDrop)
+  text += passingLines(head, RESPONSE_STOPS, onDrop) + lines
   if (head.status === 101) text += `Connection: Upgrade\r\nUpgrade: ${head.upgrade ?? ''}\r\n`
   return `${text}\r\n`
 }
@@ -122,6 +131,7 @@ function passingLines(
   { fields, rules, nominated }: RequestHead | ResponseHead,
   stops: ReadonlySet<Treatment>,
   onDrop: OnDrop | undefined,
+  withheld?: ReadonlySet<string>,
 ): string {
   const { text } = fields
   let passing = ''
@@ -130,9 +140,9 @@ function passingLines(
     const start = fields.lineStart(line)
     const rule = rules[line]
     const stopsHere =
-      rule === undefined
+      (rule === undefined
         ? nominated?.has(fields.name(line).toLowerCase()) === true
-        : stops.has(rule.treatment)
+        : stops.has(rule.treatment)) || withheld?.has(fold(fields.name(line))) === true
     if (!stopsHere) {
       if (runStart === -1) runStart = start
       continue

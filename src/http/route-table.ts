@@ -3,13 +3,22 @@
 
 import assert from 'node:assert'
 import { ProxyError } from '../errors.ts'
+import { claimAt, textOf } from './claim.ts'
+import { conditionProblems } from './condition.ts'
 import type { RouteConfig } from './gateway.ts'
+import type { Identity } from './identity.ts'
 import { allIn, TCHAR } from './octets.ts'
 import { canonicalPath } from './path.ts'
 import { outlineOf, type PathPattern, parameterNames, readPattern, shapeOf } from './path-pattern.ts'
 import { type Params, type PathMatch, PathTree, patternProblems } from './path-tree.ts'
 import { isAuthority } from './request-target.ts'
-import { compileTemplate, PARAMS_SOURCE, type Template, templateProblems } from './template.ts'
+import {
+  compileTemplate,
+  PARAMS_SOURCE,
+  type Template,
+  type TemplateSources,
+  templateProblems,
+} from './template.ts'
 
 /** What of a request head decides its route: a `RequestHead` is one. */
 export interface RoutedHead {
@@ -28,6 +37,12 @@ export interface RouteMatch<T> {
   readonly target: string | undefined
   /** what the parameters of the route's path stand for; nothing where no route of the table asks for more than `/*` */
   readonly params: Params
+  /**
+   * The request-target to forward where it depends on who is asking; `target` says nothing then.
+   *
+   * @throws {ProxyError} `ERR_FORBIDDEN` when what is known of the caller makes no path
+   */
+  readonly rewrite?: (identity: Identity) => string
 }
 
 /** The path that every path matches, and `*` alone of what is no path. */
@@ -41,6 +56,8 @@ interface Compiled<T> {
   readonly shape: string
   readonly value: T
   readonly rewrite: Template | undefined
+  /** names of the claims in its rewrite; undefined where that does not depend on the caller */
+  readonly claims: readonly string[] | undefined
   /** the match of a request whose path needs no look */
   readonly match: RouteMatch<T>
 }
@@ -98,15 +115,21 @@ export class RouteTable<T> {
   }
 
   #search({ method, target, authority }: RoutedHead): RouteMatch<T> {
-    const query = target.indexOf('?')
-    const received = query === -1 ? target : target.slice(0, query)
+    const mark = target.indexOf('?')
+    const received = mark === -1 ? target : target.slice(0, mark)
     const path = this.#looksAtPaths && target !== '*' ? canonicalPath(received) : undefined
     const hosts = this.#hostsOf(authority)
     for (const host of hosts) {
       const found = host.find(method, path)
       if (found === undefined) continue
       if (path === undefined) return found.value.match
-      const { value, rewrite } = found.value
+      const { value, rewrite, claims } = found.value
+      if (rewrite !== undefined && claims !== undefined) {
+        const query = target.slice(received.length)
+        const { params } = found
+        const later = (identity: Identity) => renderFor(rewrite, claims, params, identity) + query
+        return { value, target: undefined, params, rewrite: later }
+      }
       const forwarded = rewrite === undefined ? path : rewrite.render({ [PARAMS_SOURCE]: found.params })
       if (forwarded === received) return { value, target: undefined, params: found.params }
       return { value, target: forwarded + target.slice(received.length), params: found.params }
@@ -188,13 +211,38 @@ function compile<T>(route: RouteConfig, value: T): Compiled<T> {
     route,
     shape: shapeOf(pattern.pieces),
     value,
-    rewrite: route.rewrite === undefined ? undefined : compileTemplate(route.rewrite, sourcesOf(pattern)),
+    rewrite:
+      route.rewrite === undefined ? undefined : compileTemplate(route.rewrite, sourcesOf(pattern, route)),
+    claims: claimsOf(route.rewrite ?? ''),
     match: { value, target: undefined, params: NO_PARAMS },
   }
 }
 
-function sourcesOf({ pieces }: PathPattern) {
-  return { [PARAMS_SOURCE]: parameterNames(pieces) }
+/** What a rewrite may speak of: of the caller only where the caller is known. */
+function sourcesOf({ pieces }: PathPattern, { authenticate }: RouteConfig): TemplateSources {
+  const params = { [PARAMS_SOURCE]: parameterNames(pieces) }
+  return authenticate === undefined ? params : { ...params, claims: 'any', subject: 'itself' }
+}
+
+/** Names of the claims in a rewrite; undefined where it says nothing of the caller. */
+function claimsOf(rewrite: string): string[] | undefined {
+  const names = Array.from(rewrite.matchAll(/\{claims\.([^{}]+)\}/g), ([, name = '']) => name)
+  return names.length > 0 || rewrite.includes('{subject}') ? names : undefined
+}
+
+function renderFor(
+  rewrite: Template,
+  names: readonly string[],
+  params: Params,
+  { subject, claims }: Identity,
+): string {
+  const texts = Object.fromEntries(names.map((name) => [name, textOf(claimAt(claims, name))]))
+  try {
+    return rewrite.render({ [PARAMS_SOURCE]: params, claims: texts, subject })
+  } catch (error) {
+    if (!(error instanceof ProxyError)) throw error
+    throw new ProxyError('ERR_FORBIDDEN', `the caller has no path here: ${error.message}`, { cause: error })
+  }
 }
 
 /** `Shop.Example.com.:8080` → `shop.example.com`: what names are compared by (RFC 3986 §3.2.2, RFC 1034 §3.1). */
@@ -230,7 +278,7 @@ function grouped<K, V>(values: readonly V[], keyOf: (value: V) => K): Map<K, V[]
 export interface RouteProblem {
   /** index of the route */
   readonly route: number
-  readonly key: 'host' | 'path' | 'methods' | 'rewrite'
+  readonly key: 'host' | 'path' | 'methods' | 'rewrite' | 'require'
   /** a sentence without its subject, the value at `key`: `does not begin with /` */
   readonly problem: string
 }
@@ -250,7 +298,15 @@ export function routeProblems(routes: readonly RouteConfig[]): RouteProblem[] {
       ...of('methods', config.methods === undefined ? [] : methodsProblems(config.methods)),
       ...of(
         'rewrite',
-        config.rewrite === undefined ? [] : templateProblems(config.rewrite, sourcesOf(pattern)),
+        config.rewrite === undefined ? [] : templateProblems(config.rewrite, sourcesOf(pattern, config)),
+      ),
+      ...of(
+        'require',
+        (config.require ?? []).flatMap((condition) =>
+          conditionProblems(condition, parameterNames(pattern.pieces)).map(
+            (problem) => `${JSON.stringify(condition)} ${problem}`,
+          ),
+        ),
       ),
     ]
   })

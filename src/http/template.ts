@@ -7,11 +7,14 @@ import { PATH } from './octets.ts'
 import { canonicalPath } from './path.ts'
 import { WILDCARD } from './path-pattern.ts'
 
-/** Where values come from, by name, and the names of the values: `any` where they are not known beforehand. */
-export type TemplateSources = Readonly<Record<string, readonly string[] | 'any'>>
+/**
+ * Where values come from, by name, and the names of the values: `any` where they are not known beforehand, `itself` where the
+ * source is a value.
+ */
+export type TemplateSources = Readonly<Record<string, readonly string[] | 'any' | 'itself'>>
 
 /** The values of one request, by source and name. */
-export type TemplateValues = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+export type TemplateValues = Readonly<Record<string, Readonly<Record<string, unknown>> | string>>
 
 /** A template that was compiled. */
 export interface Template {
@@ -26,6 +29,7 @@ export interface Template {
 
 interface Placeholder {
   readonly source: string
+  /** empty where the source is the value */
   readonly name: string
   /** a wildcard's value: its slashes are the path's, and it may be empty */
   readonly manySegments: boolean
@@ -74,6 +78,7 @@ const PLACEHOLDER = /\{([^{}]*)\}/
 
 function readPlaceholder(text: string): Placeholder | undefined {
   const dot = text.indexOf('.')
+  if (dot === -1 && text !== '') return { source: text, name: '', manySegments: false }
   if (dot < 1 || dot === text.length - 1) return undefined
   const source = text.slice(0, dot)
   const name = text.slice(dot + 1)
@@ -82,12 +87,16 @@ function readPlaceholder(text: string): Placeholder | undefined {
 
 function placeholderProblem(text: string, sources: TemplateSources): string | undefined {
   const placeholder = readPlaceholder(text)
-  if (placeholder === undefined) return `has {${text}}, which is not of the form {source.name}`
+  const itself = placeholder?.name === '' && Object.hasOwn(sources, text) && sources[text] === 'itself'
+  if (itself) return undefined
+  if (placeholder === undefined || placeholder.name === '')
+    return `has {${text}}, which is not of the form {source.name}`
   const { source, name } = placeholder
   if (!Object.hasOwn(sources, source)) {
     return `has {${text}}: there is no source "${source}", but ${listed(Object.keys(sources))}`
   }
   const names = sources[source]!
+  if (names === 'itself') return `has {${text}}, where {${source}} is all there is`
   if (names === 'any' || names.includes(name)) return undefined
   return `has {${text}}: in ${source} there is no "${name}", but ${listed(names)}`
 }
@@ -133,10 +142,12 @@ function advice(character: string): string {
 // ── values ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function encoded({ source, name, manySegments }: Placeholder, values: TemplateValues): string {
-  const value = values[source]?.[name]
+  const from = values[source]
+  const value = typeof from === 'object' ? from[name] : name === '' ? from : undefined
   // An inherited `constructor` is a function, and so no text either.
   if (typeof value !== 'string' || (value === '' && !manySegments)) {
-    throw new ProxyError('ERR_PATH_AMBIGUOUS', `{${source}.${name}} has no value that could be a segment`)
+    const placeholder = name === '' ? source : `${source}.${name}`
+    throw new ProxyError('ERR_PATH_AMBIGUOUS', `{${placeholder}} has no value that could be a segment`)
   }
   // Most values need no encoding: saves 0.5 µs a path with two of them (bench/routes).
   if ((manySegments ? PLAIN_SEGMENTS : PLAIN_SEGMENT).test(value)) return value

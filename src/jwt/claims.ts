@@ -1,5 +1,7 @@
-// What a token says. In: facts about one request. Out: the plain claim set, before any encoding.
-// A new claim is a new line in `claimsOf`, before `jti`.
+// What the plain token says. In: facts about one request. Out: the claim set, before any encoding; and the same as text.
+// A new claim is a new line in `claimsOf`, before `jti`. Tokens with claims of their own: token-claims.ts.
+
+import { strict as assert } from 'node:assert'
 
 /** What is known of a request when its token is made. */
 export interface RequestFacts {
@@ -34,4 +36,26 @@ export function claimsOf(facts: RequestFacts, issuedAt: number, jti: string): Cl
     payload: { user: facts.user, date },
     jti,
   }
+}
+
+/** Makes claims in two steps, so that a minter can keep what it has written while nothing but the jti differs. */
+export interface ClaimsWriter<Facts> {
+  /** All of the facts that is in the claims: two requests with the same text have the same claims, but for time and jti. */
+  variant(facts: Facts): string
+  /** JSON up to where the jti follows: `{…,`. @throws {RangeError} when `second` is not a time a `Date` can hold */
+  write(variant: string, second: number): string
+}
+
+/** Writes the plain claims. */
+export const plainClaims: ClaimsWriter<RequestFacts> = {
+  variant: ({ user }) => user,
+  write: (user, second) => beforeId({ ...claimsOf({ user }, second, '') }),
+}
+
+/** Claims as JSON without their last one, which is the jti. */
+export function beforeId(claims: { readonly jti: string; readonly [name: string]: unknown }): string {
+  const text = JSON.stringify(claims)
+  const last = JSON.stringify({ jti: claims.jti }).slice(1)
+  assert(text.endsWith(last), 'jti is the last claim')
+  return text.slice(0, -last.length)
 }

@@ -1,10 +1,14 @@
-// The signing key: text as an operator writes it, in a named encoding, to octets fit for HS512.
+// Secrets that tokens are signed with: text as an operator writes it, in a named encoding, to octets fit for an HMAC.
 // In: text that somebody else read from a setting or a file. Out: an HmacKey, or one problem and its remedy.
 
+import { createHmac } from 'node:crypto'
 import { ConfigError } from '../errors.ts'
 
 /** How the octets of a secret are written down as text. */
 export type KeyEncoding = 'hex' | 'base64url' | 'utf8'
+
+/** HMAC with SHA-256, SHA-384 and SHA-512 (RFC 7518 §3.2). */
+export type HmacAlgorithm = 'HS256' | 'HS384' | 'HS512'
 
 declare const checked: unique symbol
 
@@ -13,17 +17,16 @@ declare const checked: unique symbol
  * enumerable, so a key that ends up in a log, a spread or `JSON.stringify` leaves its octets behind.
  */
 export interface HmacKey {
-  /** HMAC with SHA-512 (RFC 7518 §3.2). */
-  readonly alg: 'HS512'
-  /** At least 64 octets. */
+  readonly alg: HmacAlgorithm
+  /** At least as many octets as the hash gives. */
   readonly secret: Buffer
   /** The name verifiers choose the key by (RFC 7515 §4.1.4), where it has one. */
   readonly kid?: string
   readonly [checked]: true
 }
 
-/** Octets an HS512 secret must have: as many as its hash gives (RFC 7518 §3.2). jose does not check this. */
-export const MIN_SECRET_OCTETS = 64
+/** Octets a secret must have: as many as its hash gives (RFC 7518 §3.2). jose does not check this. */
+export const MIN_SECRET_OCTETS: Readonly<Record<HmacAlgorithm, number>> = { HS256: 32, HS384: 48, HS512: 64 }
 
 /**
  * The secret of the demonstration, as its task prints it: 83 hex digits, a blank in the middle of an octet,
@@ -39,23 +42,59 @@ export const DEMO_SECRET =
  * @param text the secret as written; white space means nothing in `hex` and `base64url`, and counts in `utf8`
  * @param encoding what to read the text as; never guessed, since most secrets can be read in several ways
  * @param kid the key's name for the JOSE header, if verifiers choose by it (RFC 7515 §4.1.4)
+ * @param alg what it is for: the longer the hash, the longer the secret
  * @throws {ConfigError} with one problem: what is wrong, at which character of `text` (from 1), and what to
  * do. The one character that does not belong is shown, never anything else of the secret.
  */
-export function readHmacKey(text: string, encoding: KeyEncoding, kid?: string): HmacKey {
+export function readHmacKey(
+  text: string,
+  encoding: KeyEncoding,
+  kid?: string,
+  alg: HmacAlgorithm = 'HS512',
+): HmacKey {
   const decoded = DECODERS[encoding](text)
   // Short Buffers share one pool, which any code that looks at `.buffer` can read: keep the secret out of it.
   const secret = Buffer.alloc(decoded.length, decoded)
   decoded.fill(0)
-  if (secret.length < MIN_SECRET_OCTETS) {
+  const needed = MIN_SECRET_OCTETS[alg]
+  if (secret.length < needed) {
     refuse(
-      `${secret.length} octets as ${encoding}, and HS512 needs at least ${MIN_SECRET_OCTETS} ` +
-        '(RFC 7518 §3.2); generate one with `openssl rand -hex 64`',
+      `${secret.length} octets as ${encoding}, and ${alg} needs at least ${needed} ` +
+        `(RFC 7518 §3.2); generate one with \`openssl rand -hex ${needed}\``,
     )
   }
-  const key = { alg: 'HS512', ...(kid === undefined ? {} : { kid }) }
-  // The only place that may say that a key was checked.
+  return checkedKey(alg, secret, kid)
+}
+
+/**
+ * The same key with a name that gives nothing of it away: 64 bits of an HMAC, which no hash of the secret is. Who guesses
+ * secrets learns no more from it than from any signature.
+ */
+export function withKeyId(key: HmacKey): HmacKey {
+  if (key.kid !== undefined) return key
+  const name = createHmac('sha256', key.secret).update(`signet kid ${key.alg}`).digest()
+  return checkedKey(key.alg, key.secret, name.subarray(0, 8).toString('base64url'))
+}
+
+/** The only place that may say that a key was checked. */
+function checkedKey(alg: HmacAlgorithm, secret: Buffer, kid: string | undefined): HmacKey {
+  const key = { alg, ...(kid === undefined ? {} : { kid }) }
   return Object.freeze(Object.defineProperty(key, 'secret', { value: secret })) as HmacKey
+}
+
+/**
+ * Reads a secret that others sign with, or that is for another algorithm.
+ *
+ * @param octets that it must have at least
+ * @throws {ConfigError} as {@link readHmacKey} does
+ */
+export function readSecret(text: string, encoding: KeyEncoding, octets: number): Buffer {
+  const secret = DECODERS[encoding](text)
+  if (secret.length < octets)
+    refuse(
+      `${secret.length} octets as ${encoding}, and its algorithm needs at least ${octets} (RFC 7518 §3.2)`,
+    )
+  return secret
 }
 
 const DECODERS: Readonly<Record<KeyEncoding, (text: string) => Buffer>> = {

@@ -23,6 +23,8 @@ export class Inlet {
   #socket: Socket | undefined = undefined
   #buffer: Buffer
   #paused = false
+  /** whether a sender that is fast enough is lent a large region; not where pieces are kept, since that takes memory */
+  mayBorrow = true
 
   constructor(buffers: Buffers, sink: InletSink) {
     this.#buffers = buffers
@@ -80,10 +82,10 @@ export class Inlet {
   #choose(length: number): void {
     const { shared } = this.#buffers
     if (this.#buffer === shared) {
-      if (length === shared.length) this.#buffer = this.#buffers.lend() ?? shared
+      if (length === shared.length && this.mayBorrow) this.#buffer = this.#buffers.lend() ?? shared
       return
     }
-    const slow = length < WORTH_LENDING
+    const slow = length < WORTH_LENDING || !this.mayBorrow
     if (!slow && !this.#buffers.isReferredTo(this.#buffer)) return
     this.#buffers.giveBack(this.#buffer)
     this.#buffer = slow ? shared : (this.#buffers.lend() ?? shared)

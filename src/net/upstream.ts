@@ -179,6 +179,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     this.#responseBegun = false
     this.#requestComplete = false
     this.#persistent = true
+    this.#inlet.mayBorrow = true
     this.deadline = NEVER // nobody is expected to answer half a request
     this.#outlet.text(head)
   }
@@ -209,6 +210,16 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
   abort(): void {
     this.#exchange = undefined
     this.#socket.destroy()
+  }
+
+  /**
+   * The rest of the response goes to `exchange`: the data of its body, without the framing, in pieces that are small
+   * enough to be kept; then its trailer section. Only while its head is being taken.
+   */
+  handTo(exchange: UpstreamExchange): void {
+    this.#exchange = exchange
+    this.#body.unframe()
+    this.#inlet.mayBorrow = false
   }
 
   /** Stops reading the response: the client cannot keep up. */

@@ -1,6 +1,7 @@
-// One worker's share of what the settings allow to all of them. In: the Config of signet. Out: that of a worker.
+// One worker's share of what the settings allow to all of them. In: the configuration of signet. Out: that of a worker.
 
 import type { Config } from '../config.ts'
+import type { GatewayConfig, RouteConfig } from '../http/gateway.ts'
 
 /**
  * The configuration of each of several workers. What a setting limits is what users mean by it: connections of signet,
@@ -13,5 +14,20 @@ export function shareOf(config: Config): Config {
     maxConnections: share(config.maxConnections),
     poolSize: share(config.poolSize),
     poolQueue: share(config.poolQueue),
+    maxCompressions: share(config.maxCompressions),
   }
+}
+
+/**
+ * The routes of each of several workers: what a limit allows is divided, where each of them counts for itself. Connections are
+ * handed out in turn, so a caller with one connection has but the share of one worker.
+ */
+export function gatewayShareOf(gateway: GatewayConfig, workers: number): GatewayConfig {
+  return { ...gateway, routes: gateway.routes.map((route) => routeShareOf(route, workers)) }
+}
+
+function routeShareOf(route: RouteConfig, workers: number): RouteConfig {
+  const { limit } = route
+  if (limit === undefined || limit.store !== 'memory') return route
+  return { ...route, limit: { ...limit, requests: Math.ceil(limit.requests / workers) } }
 }

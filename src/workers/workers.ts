@@ -13,7 +13,7 @@ import type { Listening } from '../proxy.ts'
 import { Backoff } from './backoff.ts'
 import { Census } from './census.ts'
 import type { Start } from './messages.ts'
-import { shareOf } from './shares.ts'
+import { gatewayShareOf, shareOf } from './shares.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 /** What the workers are started with. */
@@ -60,7 +60,12 @@ export class Workers {
     this.#logger = logger
     this.#lines = lines
     const instance = randomBytes(4).toString('hex')
-    this.#start = { config: shareOf(config), gateway, version, instance }
+    this.#start = {
+      config: shareOf(config),
+      gateway: gatewayShareOf(gateway, config.workers),
+      version,
+      instance,
+    }
     this.#places = Array.from({ length: config.workers }, (_, at) => ({
       number: at + 1,
       backoff: new Backoff(),
@@ -105,7 +110,12 @@ export class Workers {
    */
   async reload(config: Config, gateway: GatewayConfig): Promise<void> {
     const before = this.#start
-    const start = { ...before, config: shareOf({ ...config, workers: this.#places.length }), gateway }
+    const workers = this.#places.length
+    const start = {
+      ...before,
+      config: shareOf({ ...config, workers }),
+      gateway: gatewayShareOf(gateway, workers),
+    }
     this.#start = start // who is started meanwhile goes by it
     const changed: WorkerProcess[] = []
     for (const { process } of this.#places) {

@@ -78,11 +78,12 @@ test('every event shows up under its name, and only there', () =>
       signet_upstream_retries_total: 'counter',
       signet_jwt_signed_total: 'counter',
       signet_header_spoof_total: 'counter',
+      signet_auth_total: 'counter',
       signet_tunnels_open: 'gauge',
       signet_tunnels_total: 'counter',
-      signet_config_reloads_total: 'counter',
       signet_request_duration_seconds: 'histogram',
       signet_upstream_duration_seconds: 'histogram',
+      signet_config_reloads_total: 'counter',
     })
   }))
 

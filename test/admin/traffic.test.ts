@@ -140,6 +140,21 @@ test('tokens, retries and dropped imitations are counted', () => {
   assert.is(requests.retried, 1)
 })
 
+test('what came of authentication is counted by authenticator and result, and added up over processes', () => {
+  const [one, other] = [fresh(), fresh()]
+  one.authenticated('users', 'success')
+  one.authenticated('users', 'success')
+  one.authenticated('-', 'missing')
+  other.authenticated('users', 'success')
+  other.authenticated('keys', 'invalid')
+  one.add(structuredClone(other.tally()))
+  assert.equal(one.authenticationCounts(), [
+    { authenticator: 'users', result: 'success', count: 3 },
+    { authenticator: '-', result: 'missing', count: 1 },
+    { authenticator: 'keys', result: 'invalid', count: 1 },
+  ])
+})
+
 test('octets and events are counted past 2^32', () => {
   const traffic = fresh()
   traffic.downstream.octetsSent += 2 ** 40

@@ -1,5 +1,6 @@
 // A configuration file as a whole: what becomes of settings and structure, what wins over what, and what contradicts what.
 
+import * as zlib from 'node:zlib'
 import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -178,6 +179,52 @@ routes:
   assert.equal(structuredClone(gateway), gateway, 'it can be copied to another process')
 })
 
+test('compress becomes plain data, with every default; false is as if it were not there', async () => {
+  const compressOf = async (compress: string) => {
+    const { gateway } = (
+      await load(`upstreams: { a: "http://a" }\nroutes: [{ upstream: a, compress: ${compress} }]`)
+    ).config
+    return gateway?.routes[0]?.compress
+  }
+  const defaults = { minSize: 1024, encodings: ['br', 'zstd', 'gzip'] }
+  assert.equal(await compressOf('true'), defaults)
+  assert.equal(await compressOf('{}'), defaults)
+  assert.equal(await compressOf('false'), undefined)
+  assert.equal(await compressOf('{ minSize: 0, encodings: [gzip, br, gzip], types: [Text/*, a/b] }'), {
+    minSize: 0,
+    encodings: ['gzip', 'br'],
+    types: ['text/*', 'a/b'],
+  })
+})
+
+test('what compress cannot be is said where it stands', async () => {
+  const problems = (compress: string) =>
+    problemsOf(`upstreams: { a: "http://a" }\nroutes:\n  - upstream: a\n    compress: ${compress}`)
+  const hasZstd = 'createZstdCompress' in zlib
+  assert.equal(await problems('yes please'), [
+    '4:15 routes[0].compress: found "yes please", expected true, false, or a mapping with keys of minSize, encodings, types',
+  ])
+  assert.equal(await problems('{ encodings: [] }'), [
+    '4:28 routes[0].compress.encodings: found an empty list, expected a list of br, zstd, gzip',
+  ])
+  assert.equal(await problems('{ encodings: [deflate] }'), [
+    '4:29 routes[0].compress.encodings[0]: found "deflate", expected one of br, zstd, gzip',
+  ])
+  assert.equal(await problems('{ minSize: -1 }'), [
+    '4:26 routes[0].compress.minSize: found -1, expected an integer from 0 to 2147483647',
+  ])
+  assert.equal(await problems('{ types: [html] }'), [
+    '4:25 routes[0].compress.types[0]: found "html", expected a media type, or type/*',
+  ])
+  assert.equal(
+    await problems('{ encodings: [zstd] }'),
+    hasZstd
+      ? []
+      : ['4:28 routes[0].compress.encodings: this Node has no zstd, which came with 22.15: add br or gzip'],
+  )
+  assert.equal(await problems('{ encodings: [zstd, gzip] }'), [])
+})
+
 test('what concerns the listener stands beside the routes, or alone', async () => {
   const { certificate, key } = await createCertificate('signet.test')
   const files = { '/etc/c.pem': certificate, '/etc/k.pem': key }
@@ -269,6 +316,59 @@ test('what is wrong with routes is said at the route it is about', async () => {
     seen.map((routes) => routes.map(({ path }) => path)),
     [['/*', '/b']],
   )
+})
+
+test('a limit of a route, and the Redis it is counted in, become plain data, with every default', async () => {
+  const { config } = await load(
+    `redis: { url: "\${REDIS}" }\nupstreams: { app: "http://app" }\nroutes:\n` +
+      '  - { upstream: app, path: /a, limit: { requests: 10, window: 60000 } }\n' +
+      '  - { upstream: app, limit: { requests: 1, window: 1000, by: field:X-API-Key, store: redis, whenDown: closed } }\n',
+    { env: { REDIS: 'redis://:hunter2@redis:6379/1' } },
+  )
+  assert.equal(config.gateway?.redis, { url: 'redis://:hunter2@redis:6379/1', timeout: 250 })
+  assert.equal(
+    config.gateway?.routes.map(({ limit }) => limit),
+    [
+      { requests: 10, window: 60_000, by: 'subject', store: 'memory', whenDown: 'open' },
+      { requests: 1, window: 1000, by: 'field:x-api-key', store: 'redis', whenDown: 'closed' },
+    ],
+  )
+})
+
+test('what is wrong with a limit is said where it is, and no password with it', async () => {
+  const problems = await problemsOf(
+    'upstreams: { app: "http://app" }\nroutes:\n' +
+      '  - { path: /a, upstream: app, limit: { requests: 0, window: 1500, by: name, store: file, whenDown: maybe } }\n' +
+      '  - { path: /b, upstream: app, limit: { window: 1000, store: redis } }\n' +
+      'redi: { url: redis://a }\n',
+  )
+  assert.equal(problems, [
+    '3:51 routes[0].limit.requests: found 0, expected an integer from 1 to 1000000000',
+    '3:62 routes[0].limit.window: found 1500, expected whole seconds from 1000 to 86400000, in ms',
+    '3:72 routes[0].limit.by: found "name", expected subject, address, or field: and the name of a field',
+    '3:85 routes[0].limit.store: found "file", expected one of memory, redis',
+    '3:101 routes[0].limit.whenDown: found "maybe", expected one of open, closed',
+    '4:39 routes[1].limit: the key "requests" is missing (requests in a window)',
+    '4:62 routes[1].limit.store: there is no Redis to count in: add the key "redis"',
+    '5:1 redi: no such key (did you mean "redis"?)',
+  ])
+  for (const url of ['http://:hunter2@redis', 'redis://:hunter2@redis:99999']) {
+    const [problem = '', ...others] = await problemsOf(`redis: { url: "${url}" }`)
+    assert.match(problem, /^1:15 redis\.url: expected redis:\/\/host:port/)
+    assert.equal(others, [])
+  }
+})
+
+test('a Redis without the package for it is refused', async () => {
+  const asked: string[] = []
+  const isInstalled = (name: string) => {
+    asked.push(name)
+    return false
+  }
+  assert.equal(await problemsOf('redis: { url: redis://a }', { isInstalled }), [
+    '1:1 redis: the package ioredis is missing: npm install ioredis',
+  ])
+  assert.equal(asked, ['ioredis'])
 })
 
 test('a file that cannot be read at all is the one problem', async () => {

@@ -96,6 +96,26 @@ test('--print says every setting, where it came from, and no secret', () => {
   assert.not.match(stdout, /000102/)
 })
 
+test('limits are told, and nothing of the Redis they are counted in', () => {
+  const file = join(folder, 'limits.yaml')
+  writeFileSync(
+    file,
+    'redis: { url: redis://:hunter2@redis }\nupstreams: { app: "http://app" }\nroutes:\n' +
+      '  - { name: a, path: /a, upstream: app, limit: { requests: 10, window: 60000 } }\n' +
+      '  - { name: b, path: /b, upstream: app, limit: { requests: 1, window: 1000, by: address, store: redis } }\n' +
+      '  - { name: c, upstream: app }\n',
+  )
+  const { status, stdout } = signet(['check', '--print', file])
+  assert.is(status, 0)
+  const limits = stdout.split('\n\n').find((table) => table.startsWith('LIMIT'))
+  assert.equal(limits?.trimEnd().split('\n'), [
+    'LIMIT  REQUESTS    BY       STORE   WHEN DOWN',
+    'a      10 in 60 s  subject  memory  -',
+    'b      1 in 1 s    address  redis   open',
+  ])
+  assert.not.match(stdout, /hunter2/)
+})
+
 test('wrong usage ends with 2, --help with 0', () => {
   assert.is(signet(['check']).status, 2)
   assert.is(signet(['check', 'a', 'b']).status, 2)

@@ -12,6 +12,9 @@ const MAX_TRAILER_SIZE = 256
 /** What is pipelined behind a body. Its first octets could be taken for more of it. */
 const NEXT = '0\r\n\r\nGET / HTTP/1.1\r\n\r\n'
 
+/** A body in chunks, with a trailer section. */
+const UNFRAMED = '5;x=y\r\nhello\r\n7\r\n, world\r\n0\r\nX-T: 1\r\n\r\n'
+
 /** What became of a body. */
 interface Outcome {
   /** all that was let through, in order; latin1 */
@@ -503,5 +506,18 @@ test('a body that is complete takes no more', () => {
     assert.is(readAll(reader, [wire]).taken, 0)
   }
 })
+
+for (let cut = 0; cut <= UNFRAMED.length; cut++) {
+  test(`a body that is to be framed anew lets its data through and then its trailers, when a read stops at ${cut}`, () => {
+    const reader = new BodyReader('ERR_BODY_MALFORMED', MAX_TRAILER_SIZE)
+    reader.begin(CHUNKED)
+    reader.unframe()
+    const pieces = [UNFRAMED.slice(0, cut), UNFRAMED.slice(cut)]
+    const { body, trailers, complete } = readAll(reader, pieces)
+    assert.equal([body, trailers, complete], ['hello, world', 'X-T: 1\r\n\r\n', true])
+    const next = readAll(reader, ['1\r\nx\r\n0\r\n\r\n'], CHUNKED)
+    assert.is(next.body, '1\r\nx\r\n0\r\n\r\n', 'the next body is let through as it is')
+  })
+}
 
 test.run()

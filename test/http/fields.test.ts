@@ -1,24 +1,12 @@
 import * as fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { FieldSection, fold, listMembers } from '../../src/http/fields.ts'
+import { combinedValue, fold, listMembers } from '../../src/http/fields.ts'
+import { sectionOf } from '../support/sections.ts'
 
 const test = suite('http/fields')
 
 const START_LINE = 'GET / HTTP/1.1\r\n'
-
-/** A section of the given lines, each without its CR LF, with the offsets that a parser notes. */
-function sectionOf(lines: readonly string[]): FieldSection {
-  const spans: number[] = []
-  let text = START_LINE
-  for (const line of lines) {
-    const colon = text.length + line.indexOf(':')
-    const valueStart = colon + 1 + /^[ \t]*/.exec(line.slice(line.indexOf(':') + 1))![0].length
-    spans.push(text.length, colon, valueStart, text.length + line.length)
-    text += `${line}\r\n`
-  }
-  return new FieldSection(`${text}\r\n`, spans)
-}
 
 const tokenOctet = fc.constantFrom(..."!#$%&'*+-.^_`|~09azAZ")
 const valueOctet = fc.oneof(
@@ -89,6 +77,13 @@ for (const [value, members] of [
     assert.equal(listMembers(value), [...members])
   })
 }
+
+test('lines of one name are one list, in order, whatever their case (RFC 9110 §5.3)', () => {
+  const fields = sectionOf(['Vary: a', 'X-A: no', 'vary:  b, c ', 'vary-not: no', 'VARY:'])
+  assert.is(combinedValue(fields, 'vary'), 'a, b, c, ')
+  assert.is(combinedValue(fields, 'x-a'), 'no')
+  assert.is(combinedValue(fields, 'x-b'), undefined)
+})
 
 test('every octet of a name folds to itself if it is a digit, to lower case if a letter, and else to a dash', () => {
   for (let octet = 0; octet < 256; octet++) {

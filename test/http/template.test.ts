@@ -211,4 +211,19 @@ test('whatever the wildcard, its segments are those of the path', () => {
   assert.ok(accepted > 200, `only ${accepted} were accepted`)
 })
 
+test('a source may be a value itself, and stands in a template by its name alone', () => {
+  const sources = { params: ['a'], subject: 'itself' } as const
+  const template = compileTemplate('/{subject}/{params.a}', sources)
+  assert.is(template.render({ subject: 'a b?', params: { a: 'x' } }), '/a%20b%3F/x')
+  assert.throws(() => template.render({ subject: 'a/b', params: { a: 'x' } }), /an encoded slash/)
+  assert.equal(templateProblems('/{subject.x}', sources), [
+    'has {subject.x}, where {subject} is all there is',
+  ])
+  assert.equal(templateProblems('/{params}', sources), [
+    'has {params}, which is not of the form {source.name}',
+  ])
+  assert.throws(() => template.render({ subject: '', params: { a: 'x' } }), /\{subject\} has no value/)
+  assert.throws(() => template.render({ params: { a: 'x' } }), /\{subject\} has no value/)
+})
+
 test.run()

@@ -72,6 +72,21 @@ test('a read that fills the shared region whole is followed by reads to a lent o
   assert.is(buffers.leaseOf(region)?.reading, false)
 })
 
+test('where pieces are kept nothing is lent, and what was lent goes back after the next read', () => {
+  const { buffers, read, inlet } = open()
+  inlet.mayBorrow = false
+  read(SHARED)
+  assert.is(read(SHARED), buffers.shared)
+  inlet.mayBorrow = true
+  read(SHARED)
+  const region = read(512 * KIB)
+  assert.is.not(region, buffers.shared)
+  inlet.mayBorrow = false
+  read(512 * KIB)
+  assert.is(read(SHARED), buffers.shared)
+  assert.is(buffers.leaseOf(region)?.reading, false)
+})
+
 test('a region that a pending write refers to is not read into again', () => {
   const { buffers, read } = open()
   read(SHARED)

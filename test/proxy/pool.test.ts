@@ -269,7 +269,7 @@ for (const readPath of READ_PATHS) {
     await stand.proxy.close()
     await later(100)
     assert.is(stand.upstream.wires.length, 2)
-    assert.equal(stand.proxy.open(), { downstream: 0, upstream: 0, deadlines: 0 })
+    assert.equal(stand.proxy.open(), { downstream: 0, upstream: 0, deadlines: 0, compressors: 0 })
   })
   test.run()
 }

@@ -137,7 +137,7 @@ for (const readPath of READ_PATHS) {
       await eventually(() => warnings(stand).length === 1, 'a line in the log')
       assert.match(String(warnings(stand)[0]?.reason), /PROXY header.*127\.0\.0\.1/)
       assert.is(stand.upstream.wires.length, 0)
-      assert.equal(stand.proxy.open(), { downstream: 0, upstream: 0, deadlines: 0 })
+      assert.equal(stand.proxy.open(), { downstream: 0, upstream: 0, deadlines: 0, compressors: 0 })
     })
   }
 
@@ -217,7 +217,7 @@ for (const readPath of READ_PATHS) {
     await stand.proxy.close()
     assert.ok(performance.now() - from < 2000)
     for (const wire of waiting) assert.is((await wire.rest()).octets, '')
-    assert.equal(stand.proxy.open(), { downstream: 0, upstream: 0, deadlines: 0 })
+    assert.equal(stand.proxy.open(), { downstream: 0, upstream: 0, deadlines: 0, compressors: 0 })
   })
 
   test('clients that send anything and go at any time harm nobody else', async () => {

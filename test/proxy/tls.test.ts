@@ -301,7 +301,7 @@ for (const readPath of READ_PATHS) {
     await within(stand.proxy.close(), 'the shutdown')
     assert.ok(performance.now() - from < 3000)
     for (const wire of [silent, begun, ready.wire]) await wire.rest()
-    assert.equal(stand.proxy.open(), { downstream: 0, upstream: 0, deadlines: 0 })
+    assert.equal(stand.proxy.open(), { downstream: 0, upstream: 0, deadlines: 0, compressors: 0 })
   })
 
   test('clients that go at any time harm nobody else', async () => {

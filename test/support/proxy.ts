@@ -4,7 +4,7 @@ import { type Config, readConfig } from '../../src/config.ts'
 import { DEMO_SECRET, readHmacKey } from '../../src/jwt/keys.ts'
 import { exchangeFields } from '../../src/log.ts'
 import { type GatewayConfig, plainGateway } from '../../src/http/gateway.ts'
-import { createProxy, type Proxy } from '../../src/proxy.ts'
+import { type Changeable, createProxy, type Proxy } from '../../src/proxy.ts'
 import { eventually, RawUpstream, Wire } from './wire.ts'
 
 /** One line that was logged. */
@@ -16,6 +16,8 @@ export interface LogLine {
 /** Proxy, upstream and log of one test. */
 export interface Stand {
   readonly proxy: Proxy
+  /** what it was started with, to be reloaded with changes */
+  readonly changeable: Changeable
   readonly port: number
   readonly adminPort: number | undefined
   readonly forwardPort: number | undefined
@@ -65,13 +67,16 @@ export async function startStand(
   }
   const origin = config.upstream
   if (origin === undefined) throw new Error('the stand always has an upstream')
-  const proxy = createProxy({
+  const changeable: Changeable = {
     config,
     gateway: {
       ...plainGateway(origin),
       ...(typeof gateway === 'function' ? gateway(upstream.port) : gateway),
     },
     key: KEY,
+  }
+  const proxy = createProxy({
+    ...changeable,
     version: '0.0.0-test',
     logger,
     logExchange: (record, subject) => logger.info(exchangeFields(record, subject)),
@@ -80,6 +85,7 @@ export async function startStand(
   const clients: Wire[] = []
   return {
     proxy,
+    changeable,
     port,
     adminPort,
     forwardPort,
