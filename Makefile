@@ -5,7 +5,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: build tests install run call test check lint format bench bench-peers bench-check bench-chart settings clean help node
+.PHONY: build tests install run call example-erp test check lint format bench bench-peers bench-check bench-chart settings clean help node
 
 BIN := node_modules/.bin
 INSTALLED := node_modules/.package-lock.json
@@ -20,6 +20,9 @@ run: build ## start signet on HTTP_PORT (8080), before the echo unless SIGNET_UP
 
 call: build ## post JSON through a running signet and check the token: make call [URL=…] [ARGS='-d {}']
 	@node dist/main.js call $(URL) $(ARGS)
+
+example-erp: build ## start an ERP platform: two services, signet before them, and commands to try; Ctrl-C ends all three
+	@node examples/erp/start.mjs
 
 test: build tests ## run all tests, or those with a word in their path: make test T='pool framing'
 	@node build/test/support/run-tests.js $(T)

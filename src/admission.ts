@@ -18,6 +18,7 @@ import { fold } from './http/fields.ts'
 import type { Identity } from './http/identity.ts'
 import type { Params } from './http/path-tree.ts'
 import type { RequestHead } from './http/request.ts'
+import type { Withheld } from './http/rewrite.ts'
 import type { RouteMatch } from './http/route-table.ts'
 
 /** What becomes of requests that have to say who they are, and of logins. */
@@ -71,9 +72,12 @@ export function createAdmission(
     const reason = failed === undefined ? 'no credential that is taken here' : failed.rejection.reason
     const message = failed === undefined ? reason : `${failed.authenticator.name}: ${reason}`
     const { retryAfter } = failed?.rejection ?? {}
+    // Of a token nothing is said to who has sent none (RFC 6750 §3.1).
+    const ofToken = failed?.authenticator.challenge === 'Bearer' && (kind === 'invalid' || kind === 'expired')
+    const challenge = challenges[ofToken ? kind : 'missing']
     return new ProxyError(CODES[kind], message, {
       fields: {
-        ...(kind === 'unavailable' || kind === 'limited' ? {} : { 'WWW-Authenticate': challenges[kind] }),
+        ...(kind === 'unavailable' || kind === 'limited' ? {} : { 'WWW-Authenticate': challenge }),
         ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
       },
     })
@@ -184,15 +188,18 @@ function createChallenges(
 }
 
 /**
- * Fields that are not forwarded, by the authenticator that has let the request in: those that any of the route's
- * authenticators takes credentials from, but for its own where it forwards that.
+ * Fields that are not forwarded, by the authenticator that has let the request in: all that any of the route's authenticators
+ * takes credentials from, but for its own where it forwards that.
  */
-function withheldBy(authenticators: readonly Authenticator[]): ReadonlyMap<string, ReadonlySet<string>> {
-  const all = authenticators.flatMap(({ withheld }) => withheld ?? [])
+function withheldBy(authenticators: readonly Authenticator[]): ReadonlyMap<string, Withheld> {
+  const fields = authenticators.flatMap(({ challenge }) =>
+    challenge === undefined ? [] : fieldOf(challenge),
+  )
+  const names = new Set(fields.map(fold))
   return new Map(
-    authenticators.map(({ name, challenge, withheld }) => {
-      const own = challenge === undefined || withheld !== undefined ? undefined : fieldOf(challenge)
-      return [name, new Set(all.filter((field) => field !== own).map(fold))]
+    authenticators.map(({ name, challenge, forward }) => {
+      const checked = forward && challenge !== undefined ? fieldOf(challenge) : undefined
+      return [name, { names, checked }]
     }),
   )
 }

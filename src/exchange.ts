@@ -7,7 +7,7 @@ import { type CompressedExchange, CompressedResponse } from './compression/compr
 import type { Compression } from './compression/compression.ts'
 import { asProxyError, FAILURES, type FailureCode, type OnFault, ProxyError } from './errors.ts'
 import { ASSERTED, type FieldRules } from './http/forward-fields.ts'
-import type { Origin } from './http/gateway.ts'
+import type { Encoding, Origin } from './http/gateway.ts'
 import { CHUNKED, type Framing, NO_BODY, UNTIL_CLOSE } from './http/framing.ts'
 import type { Identity } from './http/identity.ts'
 import type { Page } from './http/pages.ts'
@@ -21,6 +21,7 @@ import {
   rewriteRequest,
   rewriteResponse,
   rewriteTrailers,
+  type Withheld,
 } from './http/rewrite.ts'
 import type { RouteMatch } from './http/route-table.ts'
 import type { Minted } from './jwt/mint.ts'
@@ -59,8 +60,8 @@ export interface Destination {
     match: RouteMatch<Destination>,
     notes: Notes,
   ) => Identity | undefined | Promise<Identity | undefined>
-  /** folded names of the fields with credentials that are for signet alone, by the authenticator that has let it in */
-  readonly withheld?: ReadonlyMap<string, ReadonlySet<string>>
+  /** fields with credentials that are for signet alone, by the authenticator that has let it in */
+  readonly withheld?: ReadonlyMap<string, Withheld>
   /** what the upstream is told with proof; undefined where that is the plain token alone */
   readonly told?: Told | undefined
   /** Compresses responses for clients that accept it. Absent: all are left as they are. */
@@ -131,12 +132,13 @@ export interface ExchangeRecord {
   readonly jti: string | undefined
   /** who was asking; undefined where nobody was asked */
   readonly subject: string | undefined
+  /** what the response was compressed with here; undefined where it went as it came */
+  readonly encoding: Encoding | undefined
 }
 
 /** Where the exchange stands, as far as its upstream goes. */
 type Phase =
-  | 'routing' // no upstream asked for yet
-  | 'admitting' // it is still to be found out who is asking
+  | 'routing' // no upstream asked for yet: it may still have to be found out who is asking
   | 'acquiring' // waits for a connection
   | 'sent' // the request is under way
   | 'over' // answered or given up: what still comes in is of no interest
@@ -208,6 +210,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
   #responseNominated: ReadonlySet<string> | undefined = undefined
   /** what stands between upstream and client while the response is compressed */
   #compressed: CompressedResponse | undefined = undefined
+  #encoding: Encoding | undefined = undefined
   #reused = false
   #retried = false
   #recorded = false
@@ -224,6 +227,10 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
 
   get #balancer(): Balancer | undefined {
     return this.#match?.value.upstream
+  }
+
+  get #withheld(): Withheld | undefined {
+    return this.#identity && this.#match?.value.withheld?.get(this.#identity.authenticator)
   }
 
   // ── the stages, in order ────────────────────────────────────────────────────────────────────────────────────
@@ -255,10 +262,9 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
     match: RouteMatch<Destination>,
   ): void {
     if (!(identity instanceof Promise)) return this.#letIn(identity, match)
-    this.#phase = 'admitting'
     identity
       .then((known) => {
-        if (this.#phase !== 'admitting') return // the client left meanwhile
+        if (this.#phase === 'over') return // the client left meanwhile
         this.#letIn(known, match)
         if (this.#upstream !== undefined) this.#catchUp(this.#upstream)
       })
@@ -302,11 +308,10 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
   }
 
   /** The head to forward: what may pass of the received one, and then what only signet may say. */
-  #rewrite({ upstream, told, withheld }: Destination, { origin }: Pool): void {
+  #rewrite({ upstream, told }: Destination, { origin }: Pool): void {
     const { jwtHeader, pseudonym, upgrades } = this.#stages
     const head = this.#head
     const minted = this.#minted
-    const identity = this.#identity
     this.#upgrade = head.upgrade !== undefined && upgrades.has(head.upgrade) ? head.upgrade : undefined
     const prefix = told?.token === undefined ? `${jwtHeader}: ` : told.token.prefix
     const token = minted === undefined ? '' : `${prefix}${minted.jwt}\r\n`
@@ -318,7 +323,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
       fallbackAuthority: origin.authority,
       lines,
       upgrade: this.#upgrade,
-      withheld: identity && withheld?.get(identity.authenticator),
+      withheld: this.#withheld,
     }
     this.#opening = rewriteRequest(head, additions, this.#onDrop)
     this.#headLength = this.#opening.length
@@ -395,7 +400,13 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
 
   onRequestTrailers(octets: Buffer, start: number, end: number): void {
     const trailers = this.#stages.parser.parseTrailers(octets, start, end, 'ERR_BODY_MALFORMED')
-    const passing = rewriteTrailers(trailers, this.#stages.rules, this.#head.nominated, this.#onDrop)
+    const passing = rewriteTrailers(
+      trailers,
+      this.#stages.rules,
+      this.#head.nominated,
+      this.#onDrop,
+      this.#withheld,
+    )
     this.#upstream?.sendText(`${passing}\r\n`)
   }
 
@@ -446,6 +457,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
       this.#sendHead(head, framingForClient(head.framing, this.#head.minor), lines)
       return
     }
+    this.#encoding = encoding
     this.#sendHead(head, CHUNKED, lines)
     const { parser, rules } = this.#stages
     this.#compressed = new CompressedResponse(
@@ -732,6 +744,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
       retried: this.#retried,
       jti: this.#minted?.jti,
       subject: this.#identity?.subject,
+      encoding: this.#encoding,
     })
   }
 }

@@ -134,6 +134,7 @@ export function exchangeFields(record: ExchangeRecord, subject: string) {
     upstream: record.upstream,
     reused: record.reused,
     retried: record.retried ? true : undefined,
+    encoding: record.encoding,
     jti: record.jti,
     subject: record.jti === undefined && record.subject === undefined ? undefined : subject,
     failure: failure?.code,
@@ -163,6 +164,7 @@ export function exchangeLine(record: ExchangeRecord, subject: string, now: numbe
   if (upstream !== undefined) line += `,"upstream":${quote(upstream)}`
   line += record.reused ? ',"reused":true' : ',"reused":false'
   if (record.retried) line += ',"retried":true'
+  if (record.encoding !== undefined) line += `,"encoding":"${record.encoding}"`
   if (jti !== undefined) line += `,"jti":${quote(jti)},"subject":${quote(subject)}`
   else if (record.subject !== undefined) line += `,"subject":${quote(subject)}`
   if (failure !== undefined) {

@@ -181,6 +181,7 @@ export class LoginExchange implements ClientExchange, Watched {
       retried: false,
       jti: undefined,
       subject: this.#subject,
+      encoding: undefined,
     })
   }
 }

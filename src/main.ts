@@ -13,6 +13,8 @@ const COMMANDS = `Commands:
   signet schema          print the JSON Schema of configuration files
   signet cert            make a self-signed certificate for development
   signet user add        add an account to a file of users
+  signet secret inspect  say what a secret is under each reading, and nothing of it
+  signet token           decode a token, or verify it
   signet --version       print the version
 Each takes --help.
 `
@@ -56,6 +58,14 @@ async function main(argv: readonly string[]): Promise<number> {
     case 'user': {
       const { runUser } = await import('./commands/user.ts')
       return runUser(rest, { stdin: process.stdin, stdout, stderr })
+    }
+    case 'secret': {
+      const { runSecret } = await import('./commands/secret.ts')
+      return runSecret(rest, { env, stdin: process.stdin, stdout, stderr })
+    }
+    case 'token': {
+      const { runToken } = await import('./commands/token.ts')
+      return runToken(rest, { env, stdin: process.stdin, stdout, stderr, now: Date.now })
     }
     case 'worker': {
       // Not among the commands above: the proxy itself starts it, where SIGNET_WORKERS asks for several.

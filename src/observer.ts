@@ -70,6 +70,7 @@ export function refusedRecord(
     retried: false,
     jti: undefined,
     subject: undefined,
+    encoding: undefined,
   }
 }
 

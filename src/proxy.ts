@@ -82,7 +82,7 @@ export interface Proxy {
    * Goes by another configuration: exchanges that begin from now on, and connections that are accepted from now on. What is
    * under way keeps what it began with. Settings of the process itself stay as they were ({@link FIXED_SETTINGS}).
    *
-   * @throws {ConfigError} when a certificate or a key cannot be read; nothing has changed then
+   * @throws {ConfigError} when a certificate or a key cannot be used; nothing has changed then
    */
   reload(next: Changeable): void
   /** Counts a reload, for the pages: it is more than {@link reload}, and there may be other processes that do it. */

@@ -5,7 +5,7 @@ import type { GatewayConfig, RouteConfig, ToldConfig, TokenConfig, UpstreamConfi
 import { fold } from './http/fields.ts'
 import type { Identity } from './http/identity.ts'
 import type { Params } from './http/path-tree.ts'
-import { KEY_SET_AGE, keySetText, publicKeys, retire } from './jwt/key-set.ts'
+import { KEY_SET_AGE, keySetText, publicKeys, refuseReused, retire } from './jwt/key-set.ts'
 import { type HmacKey, withKeyId } from './jwt/keys.ts'
 import { createTokenMinter, type Minted } from './jwt/mint.ts'
 import { type PublicJwk, readSigningKey, type SigningKey } from './jwt/signing-keys.ts'
@@ -151,11 +151,12 @@ function everyTold({ upstreams, routes }: GatewayConfig): readonly ToldConfig[] 
  * twice is the same as to do it once, but for the time.
  *
  * @param now ms since the epoch
- * @throws {ConfigError} when a key of `before` cannot be read
+ * @throws {ConfigError} when a key cannot be read, or has the kid of another that tokens may still need
  */
 export function retireKeys(before: GatewayConfig, next: GatewayConfig, now: number): GatewayConfig {
   const lifetimes = everyTold(before).map(({ token }) => (typeof token === 'object' ? token.lifetime : 0))
   const known = [...(before.retiredKeys ?? []), ...(next.retiredKeys ?? [])]
   const retiredKeys = retire(before.keys ?? [], known, Math.max(0, ...lifetimes), now)
+  refuseReused(publicKeys(next.keys ?? []), retiredKeys)
   return retiredKeys.length === 0 ? next : { ...next, retiredKeys }
 }

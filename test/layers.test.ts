@@ -316,29 +316,36 @@ files('the image says which version of signet is in it', () => {
   assert.match(read('Dockerfile'), `org.opencontainers.image.version="${version}"`)
 })
 
-files('the compose file keeps to what Compose v2 and docker-compose 1.29 both understand', () => {
-  const text = read('docker-compose.yml').replace(/^\s*#.*\n/gm, '')
-  const lines = text.split('\n')
-  assert.not.match(text, /^(version|name|include|configs):/m)
-  for (const key of [
-    'develop',
-    'start_period',
-    'start_interval',
-    'attach',
-    'provenance',
-    'required',
-    'post_start',
-  ])
-    assert.not.match(text, new RegExp(`^\\s+${key}:`, 'm'))
-  for (const line of lines) {
-    assert.not.match(
-      line,
-      /^\s+[A-Z][A-Z0-9_]*: *(true|false|yes|no|on|off|[\d.]+)\s*$/,
-      `quote the value: ${line}`,
+const COMPOSE_FILES = ['docker-compose.yml', 'examples/erp/docker-compose.yml']
+
+for (const path of COMPOSE_FILES) {
+  files(`${path} keeps to what Compose v2 and docker-compose 1.29 both understand`, () => {
+    const text = read(path).replace(/^\s*#.*\n/gm, '')
+    const lines = text.split('\n')
+    assert.not.match(text, /^(version|name|include|configs):/m)
+    for (const key of [
+      'develop',
+      'start_period',
+      'start_interval',
+      'attach',
+      'provenance',
+      'required',
+      'post_start',
+    ])
+      assert.not.match(text, new RegExp(`^\\s+${key}:`, 'm'))
+    for (const line of lines) {
+      assert.not.match(
+        line,
+        /^\s+[A-Z][A-Z0-9_]*: *(true|false|yes|no|on|off|[\d.]+)\s*$/,
+        `quote the value: ${line}`,
+      )
+      assert.not.match(line, /\t|!reset|!override/, line)
+    }
+    assert.match(
+      text,
+      /^ {2}(?:proxy|signet):\n(?: {4}.*\n)*? {4}healthcheck:\n(?: {6}.*\n)*? {6}interval: 1s\n/m,
     )
-    assert.not.match(line, /\t|!reset|!override/, line)
-  }
-  assert.match(text, /^ {2}proxy:\n(?: {4}.*\n)*? {4}healthcheck:\n(?: {6}.*\n)*? {6}interval: 1s\n/m)
-})
+  })
+}
 
 files.run()

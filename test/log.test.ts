@@ -6,6 +6,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ProxyError } from '../src/errors.ts'
 import type { ExchangeRecord } from '../src/exchange.ts'
+import { ENCODINGS } from '../src/http/gateway.ts'
 import { exchangeFields, exchangeLine, openLog } from '../src/log.ts'
 
 const test = suite('log')
@@ -27,6 +28,7 @@ const record: ExchangeRecord = {
   jti: 'f81d4fae-7dec-11d0-a765-00a0c91e6bf6',
   route: 'shops',
   subject: undefined,
+  encoding: undefined,
 }
 
 test('the line of an exchange is the JSON of its fields, whatever octets its texts are made of', () => {
@@ -52,6 +54,7 @@ test('the line of an exchange is the JSON of its fields, whatever octets its tex
     jti: some(text),
     route: some(text),
     subject: some(text),
+    encoding: fc.constantFrom(undefined, ...ENCODINGS),
   })
   fc.assert(
     fc.property(arbitrary, text, (random, subject) => {

@@ -112,6 +112,26 @@ test('keys that leave are published as long as the longest token of any upstream
   assert.not.ok(tellerOf(after).publishes)
 })
 
+test('a kid that is given to another key is refused, for verifiers keep keys by it; once its tokens have expired it is free', () => {
+  const [one, two] = [makeKey('ES256'), makeKey('ES256')].map((key) => ({
+    name: 'main',
+    ...key,
+    kid: 'mine',
+  }))
+  const [before, after] = [one!, two!].map((key) =>
+    gateway({ token: { key: 'main', lifetime: 5000 } }, [key]),
+  )
+  const refusal = (error: unknown) =>
+    error instanceof ConfigError && error.message.includes('the kid "mine" has been that of another key')
+  assert.throws(() => retireKeys(before!, after!, NOON), refusal)
+  const without = retireKeys(before!, gateway({}, []), NOON)
+  assert.throws(() => retireKeys(without, after!, NOON + 64_999), refusal)
+  retireKeys(without, after!, NOON + 65_000)
+  retireKeys(before!, before!, NOON)
+  const renamed = retireKeys(before!, gateway({}, [{ ...two!, kid: 'new' }]), NOON)
+  assert.is(JSON.parse(tellerOf(renamed).keySet().text).keys.length, 2)
+})
+
 test('secrets are never published', () => {
   const config = gateway({}, [{ name: 'main', ...makeKey('HS256') }])
   assert.not.ok(tellerOf(config).publishes)

@@ -18,5 +18,6 @@ export const RECORD: ExchangeRecord = {
   retried: false,
   route: undefined,
   subject: undefined,
+  encoding: undefined,
   jti: '32d7d266-ebdb-473e-8efa-9af32bb818be',
 }

@@ -8,12 +8,13 @@ import type { Authenticator, Outcome } from './authenticator.ts'
 export class AnonymousAuthenticator implements Authenticator {
   readonly name: string
   readonly challenge = undefined
-  readonly withheld = undefined
+  readonly forward = false
   readonly #identity: Identity
 
   constructor({ name, subject }: AnonymousConfig) {
     this.name = name
-    this.#identity = { subject, claims: { sub: subject }, scopes: [], roles: [], authenticator: name }
+    const claims = { sub: subject }
+    this.#identity = { subject, claims, scopes: [], roles: [], authenticator: name, anonymous: true }
   }
 
   authenticate(): Outcome {

@@ -3,21 +3,21 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import type { ApiKeyConfig } from '../http/authentication.ts'
 import type { Identity } from '../http/identity.ts'
-import { type Authenticator, type Outcome, Rejection, withheldUnless } from './authenticator.ts'
+import { type Authenticator, type Outcome, Rejection } from './authenticator.ts'
 import { MALFORMED, type ReceivedCredentials } from './credential.ts'
 
 /** Keys in a field. */
 export class ApiKeyAuthenticator implements Authenticator {
   readonly name: string
   readonly challenge: { readonly field: string }
-  readonly withheld: string | undefined
+  readonly forward: boolean
   readonly #field: string
   readonly #keys: readonly { readonly digest: Buffer; readonly identity: Identity }[]
 
   constructor({ name, forward, field, keys }: ApiKeyConfig) {
     this.name = name
     this.challenge = { field }
-    this.withheld = withheldUnless(forward, field)
+    this.forward = forward
     this.#field = field
     this.#keys = keys.map(({ subject, sha256, roles, scopes }) => ({
       digest: Buffer.from(sha256, 'hex'),

@@ -37,8 +37,8 @@ export interface Authenticator {
   readonly name: string
   /** what it wants; undefined where it wants nothing, and takes everybody */
   readonly challenge: Challenge | undefined
-  /** lower-case name of the field that its credentials are in, where they are between the client and signet alone */
-  readonly withheld: string | undefined
+  /** whether the upstream gets the credential, too */
+  readonly forward: boolean
   /** Never throws, never rejects, and never takes longer than its own deadlines. */
   authenticate(received: ReceivedCredentials): Outcome | Promise<Outcome>
   /** It is no longer needed: connections of its own are closed. */
@@ -51,9 +51,4 @@ export interface AuthContext {
   readonly now: () => number
   /** monotonic ms */
   readonly clock: () => number
-}
-
-/** Of a field that is to be forwarded nothing is withheld. */
-export function withheldUnless(forward: boolean, field: string): string | undefined {
-  return forward ? undefined : field
 }

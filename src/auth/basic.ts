@@ -5,13 +5,7 @@ import { hash, randomBytes } from 'node:crypto'
 import type { BasicConfig, UserConfig } from '../http/authentication.ts'
 import type { Identity } from '../http/identity.ts'
 import type { Attempts } from './attempts.ts'
-import {
-  type AuthContext,
-  type Authenticator,
-  type Outcome,
-  Rejection,
-  withheldUnless,
-} from './authenticator.ts'
+import { type AuthContext, type Authenticator, type Outcome, Rejection } from './authenticator.ts'
 import { MALFORMED, type ReceivedCredentials } from './credential.ts'
 import type { Accounts } from './passwords.ts'
 import { Recent, SingleFlight } from './recent.ts'
@@ -26,7 +20,7 @@ const LONGEST = 2048
 export class BasicAuthenticator implements Authenticator {
   readonly name: string
   readonly challenge = 'Basic'
-  readonly withheld: string | undefined
+  readonly forward: boolean
   readonly #accounts: Accounts
   readonly #attempts: Attempts
   readonly #context: AuthContext
@@ -36,7 +30,7 @@ export class BasicAuthenticator implements Authenticator {
 
   constructor({ name, forward }: BasicConfig, accounts: Accounts, attempts: Attempts, context: AuthContext) {
     this.name = name
-    this.withheld = withheldUnless(forward, 'authorization')
+    this.forward = forward
     this.#accounts = accounts
     this.#attempts = attempts
     this.#context = context

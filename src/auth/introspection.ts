@@ -4,13 +4,7 @@
 import { hash } from 'node:crypto'
 import type { IntrospectionConfig } from '../http/authentication.ts'
 import { Remote } from './ask.ts'
-import {
-  type AuthContext,
-  type Authenticator,
-  type Outcome,
-  Rejection,
-  withheldUnless,
-} from './authenticator.ts'
+import { type AuthContext, type Authenticator, type Outcome, Rejection } from './authenticator.ts'
 import { MALFORMED, type ReceivedCredentials } from './credential.ts'
 import { type Checks, loadChecks } from './documents.ts'
 import { Recent, SingleFlight } from './recent.ts'
@@ -25,7 +19,7 @@ const MOST_ASKED = 256
 export class IntrospectionAuthenticator implements Authenticator {
   readonly name: string
   readonly challenge = 'Bearer'
-  readonly withheld: string | undefined
+  readonly forward: boolean
   readonly #config: IntrospectionConfig
   readonly #context: AuthContext
   readonly #remote: Remote
@@ -37,7 +31,7 @@ export class IntrospectionAuthenticator implements Authenticator {
 
   constructor(config: IntrospectionConfig, context: AuthContext) {
     this.name = config.name
-    this.withheld = withheldUnless(config.forward, 'authorization')
+    this.forward = config.forward
     this.#config = config
     this.#context = context
     this.#remote = new Remote(config.endpoint)

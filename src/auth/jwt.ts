@@ -3,13 +3,7 @@
 
 import type { JwtConfig } from '../http/authentication.ts'
 import type { Identity } from '../http/identity.ts'
-import {
-  type AuthContext,
-  type Authenticator,
-  type Outcome,
-  Rejection,
-  withheldUnless,
-} from './authenticator.ts'
+import { type AuthContext, type Authenticator, type Outcome, Rejection } from './authenticator.ts'
 import { MALFORMED, type ReceivedCredentials } from './credential.ts'
 import { Recent } from './recent.ts'
 import { createVerifier, type TokenVerifier } from './signed-token.ts'
@@ -29,7 +23,7 @@ export type JudgeClaims = (claims: Claims, now: number) => ReturnType<typeof ide
 export class JwtAuthenticator implements Authenticator {
   readonly name: string
   readonly challenge = 'Bearer'
-  readonly withheld: string | undefined
+  readonly forward: boolean
   readonly #context: AuthContext
   readonly #verifier: TokenVerifier
   readonly #judge: JudgeClaims
@@ -43,7 +37,7 @@ export class JwtAuthenticator implements Authenticator {
     context: AuthContext,
   ) {
     this.name = name
-    this.withheld = withheldUnless(forward, 'authorization')
+    this.forward = forward
     this.#verifier = verifier
     this.#judge = judge
     this.#context = context
@@ -81,5 +75,5 @@ export class JwtAuthenticator implements Authenticator {
 /** The authenticator that is configured. */
 export function createJwt(config: JwtConfig, context: AuthContext): Authenticator {
   const judge: JudgeClaims = (claims, now) => identify(claims, config.policy, now, config.name)
-  return new JwtAuthenticator(config, createVerifier(config.key), judge, context)
+  return new JwtAuthenticator(config, createVerifier(config.key, context), judge, context)
 }

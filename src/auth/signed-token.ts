@@ -3,7 +3,7 @@
 
 import type { JwtConfig, RemoteConfig, SecretAlgorithm } from '../http/authentication.ts'
 import { Remote } from './ask.ts'
-import { Rejection } from './authenticator.ts'
+import { type AuthContext, Rejection } from './authenticator.ts'
 import { loadChecks } from './documents.ts'
 import { HmacSignature } from './hmac.ts'
 import type { Claims } from './token-claims.ts'
@@ -18,10 +18,10 @@ export interface TokenVerifier {
 const NOT_SIGNED = 'the token is not signed by a key that is known'
 
 /** Verifies by the secret or by the keys that are configured. */
-export function createVerifier(key: JwtConfig['key']): TokenVerifier {
+export function createVerifier(key: JwtConfig['key'], context: AuthContext): TokenVerifier {
   return 'secret' in key
     ? new SecretVerifier(key.algorithms, Buffer.from(key.secret, 'base64url'))
-    : new KeySetVerifier(key.algorithms, key.jwks)
+    : new KeySetVerifier(key.algorithms, key.jwks, context)
 }
 
 /** By a secret that both sides know. */
@@ -63,6 +63,9 @@ export class SecretVerifier implements TokenVerifier {
   }
 }
 
+/** ms that an issuer is left alone after it could not give its keys: who sends tokens must not be able to hurry it. */
+const PAUSE = 1000
+
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
 /** By the keys that an issuer publishes: fetched when they are needed, again when a token names one that is not among them. */
@@ -70,11 +73,15 @@ class KeySetVerifier implements TokenVerifier {
   readonly #algorithms: readonly string[]
   readonly #remote: Remote
   readonly #config: RemoteConfig
+  readonly #clock: () => number
+  /** why its keys could not be had, and until when it is not asked again */
+  #failed: { readonly error: unknown; readonly until: number } | undefined = undefined
   #loaded: Promise<(token: string) => Promise<Claims | Rejection>> | undefined = undefined
 
-  constructor(algorithms: readonly string[], config: RemoteConfig) {
+  constructor(algorithms: readonly string[], config: RemoteConfig, { clock }: AuthContext) {
     this.#algorithms = algorithms
     this.#config = config
+    this.#clock = clock
     this.#remote = new Remote(config)
   }
 
@@ -93,9 +100,15 @@ class KeySetVerifier implements TokenVerifier {
       loadChecks(),
     ])
     const fetchKeys = async () => {
-      const found = keySet(await this.#remote.ask({ method: 'GET', fields: {} }))
-      if (!found.ok) throw new Error(`no key set: ${found.reason}`)
-      return { status: 200, json: async () => found.document } as unknown as Response // all that jose looks at
+      if (this.#failed !== undefined && this.#clock() < this.#failed.until) throw this.#failed.error
+      try {
+        const found = keySet(await this.#remote.ask({ method: 'GET', fields: {} }))
+        if (!found.ok) throw new Error(`no key set: ${found.reason}`)
+        return { status: 200, json: async () => found.document } as unknown as Response // all that jose looks at
+      } catch (error) {
+        this.#failed = { error, until: this.#clock() + PAUSE }
+        throw error
+      }
     }
     const keys = createRemoteJWKSet(new URL(this.#config.url), {
       timeoutDuration: this.#config.timeout,

@@ -2,8 +2,7 @@
 
 import type { GatewayConfig, KeyConfig, ToldConfig, TokenConfig } from '../http/gateway.ts'
 import { isHmac, readSigningKey } from '../jwt/signing-keys.ts'
-
-type Rows = readonly (readonly string[])[]
+import type { Rows } from './table.ts'
 
 /** Tables, the names of their columns first; none of what the configuration does not have. */
 export function toldTables(

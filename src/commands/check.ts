@@ -9,6 +9,7 @@ import { inOrder } from '../http/route-order.ts'
 import { toldTables } from './check-told.ts'
 import type { Output } from './echo.ts'
 import { loadSettings } from './settings.ts'
+import { type Rows, table } from './table.ts'
 
 /** What `signet check` needs from outside. */
 export interface CheckOptions {
@@ -69,8 +70,6 @@ export async function runCheck(
   }
 }
 
-type Rows = readonly (readonly string[])[]
-
 function settingsTable({ settings }: ReadConfig): Rows {
   const from = ({ source, label }: GivenSetting) => {
     // A place in the file says which setting it is, as does the row.
@@ -96,6 +95,7 @@ function gatewayTables({ gateway, upstream, edges, jwtHeader }: Config): Rows[] 
     ...upstreams,
     ...(gateway === undefined ? [] : accessTables(gateway)),
     ...limitsTable(gateway),
+    ...compressionTable(gateway),
     ...toldTables(edges.keys ?? [], gateway, jwtHeader),
     ...edgesTable(edges),
   ]
@@ -144,6 +144,15 @@ function limitsTable(gateway: GatewayConfig | undefined): Rows[] {
   return rows.length === 0 ? [] : [[['LIMIT', 'REQUESTS', 'BY', 'STORE', 'WHEN DOWN'], ...rows]]
 }
 
+function compressionTable(gateway: GatewayConfig | undefined): Rows[] {
+  const rows = (gateway?.routes ?? []).flatMap(({ name, compress }) => {
+    if (compress === undefined) return []
+    const { encodings, minSize, types } = compress
+    return [[name, encodings.join(', '), String(minSize), types?.join(', ') ?? 'all compressible']]
+  })
+  return rows.length === 0 ? [] : [[['COMPRESS', 'ENCODINGS', 'MIN OCTETS', 'TYPES'], ...rows]]
+}
+
 function edgesTable({ tls, proxyProtocol, trustedProxies, forward }: Config['edges']): Rows[] {
   const rows = [
     ...(tls ? [['tls', 'on']] : []),
@@ -153,15 +162,4 @@ function edgesTable({ tls, proxyProtocol, trustedProxies, forward }: Config['edg
     ...(forward?.allow ?? []).map(({ host, ports }) => ['forward to', `${host} port ${ports.join(', ')}`]),
   ]
   return rows.length === 0 ? [] : [[['LISTENER', ''], ...rows]]
-}
-
-/** Rows as text, each column as wide as its widest cell. */
-function table(rows: Rows): string {
-  const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)))
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd()
-  return rows.map((row) => `${line(row)}\n`).join('')
 }

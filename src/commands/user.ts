@@ -1,8 +1,7 @@
 // `signet user add`: puts an account into a file of users. In: a file, a name, a role, and a password, which is asked for or
 // read from stdin, but never an argument: those are for all to see. Out: the file, with a hash in place of the password.
 
-import { readFileSync } from 'node:fs'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { hashPassword } from '../auth/passwords.ts'
 import type { PasswordHash } from '../http/authentication.ts'
@@ -70,7 +69,7 @@ export async function runUser(argv: readonly string[], options: UserOptions): Pr
     return 2
   }
   try {
-    const text = readIfThere(order.file)
+    const text = await unlessMissing(readFile(order.file, 'utf8'), '')
     const lines = text.split(/\r?\n/).filter((line) => line !== '')
     if (readUserLines(text).some(({ name }) => name === order.name) && !order.replace)
       throw new Error(`${order.file} has ${order.name} already; --replace gives it another password`)
@@ -111,23 +110,32 @@ function parse(argv: readonly string[]) {
   return parseArgs({ args: [...argv], options: FLAGS, allowPositionals: true })
 }
 
-function readIfThere(file: string): string {
+/**
+ * The name is put on a file that is whole: a signet that watches it never sees half of it. Who could read the one before can
+ * read this one, and where the name is a link it stays one.
+ */
+async function writeWhole(name: string, text: string): Promise<void> {
+  const file = await unlessMissing(realpath(name), name)
+  const before = await unlessMissing(stat(file), undefined)
+  const fresh = `${file}.${process.pid}.new`
   try {
-    return readFileSync(file, 'utf8')
+    await writeFile(fresh, text, { mode: 0o600, flag: 'wx' })
+    if (before !== undefined) {
+      await chown(fresh, before.uid, before.gid)
+      await chmod(fresh, before.mode & 0o777)
+    }
+    await rename(fresh, file)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    await rm(fresh, { force: true })
     throw error
   }
 }
 
-/** The name is put on a file that is whole: a signet that watches it never sees half of it. */
-async function writeWhole(file: string, text: string): Promise<void> {
-  const fresh = `${file}.${process.pid}.new`
+async function unlessMissing<T, Other>(found: Promise<T>, otherwise: Other): Promise<T | Other> {
   try {
-    await writeFile(fresh, text, { mode: 0o600, flag: 'wx' })
-    await rename(fresh, file)
+    return await found
   } catch (error) {
-    await rm(fresh, { force: true })
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return otherwise
     throw error
   }
 }
@@ -139,6 +147,9 @@ async function readPassword({ stdin, stdout }: UserOptions): Promise<string> {
   if (asks) stdout.write('\n')
   if (password.length < SHORTEST || password.length > LONGEST)
     throw new Error(`a password has ${SHORTEST} to ${LONGEST} characters`)
+  // RFC 7617 §2. Arrow keys send some, which nobody would know of; and what is no UTF-8 would be another password.
+  if (/[\p{Cc}\ufffd]/u.test(password))
+    throw new Error('a password is of UTF-8, and has no control characters such as the arrow keys send')
   return password
 }
 

@@ -96,7 +96,7 @@ export function readConfigFile(path: string, input: FileInput): ConfigFile {
     complainOfValue,
     readTold,
     input.checkRoutes,
-    Object.keys(authentication.authenticators ?? {}),
+    authentication.authenticators,
   )
   if ('routes' in data && !('upstreams' in data))
     complain(['routes'], 'routes lead to upstreams, of which there are none: add the key "upstreams"', 'key')

@@ -234,7 +234,7 @@ export function readRoutes(
   complain: Complain,
   readTold: ReadTold,
   checkRoutes?: CheckRoutes,
-  authenticators: readonly string[] = [],
+  authenticators: Authenticators = {},
 ): RouteConfig[] {
   const names = new Map<string, number>()
   const known = Object.keys(upstreams ?? {})
@@ -278,10 +278,13 @@ export function readRoutes(
   return named
 }
 
+/** What the file says of authenticators, as far as routes have to know it. */
+type Authenticators = Readonly<Record<string, { readonly kind?: string | undefined } | undefined>>
+
 /** Who may use a route. */
 function readAccess(
   { authenticate, require, scopes, roles }: Given<RouteAccess>,
-  authenticators: readonly string[],
+  authenticators: Authenticators,
   path: Path,
   complain: Complain,
 ): RouteAccess {
@@ -292,12 +295,17 @@ function readAccess(
   const all = (texts: Given<readonly string[]>) => itemsOf(texts, (text) => text)
   for (const [at, name] of (authenticate ?? []).entries()) {
     if (name === undefined) continue
-    const near = nearest(name, authenticators)
+    const near = nearest(name, Object.keys(authenticators))
     const hint = near === undefined ? '' : ` (did you mean "${near}"?)`
-    if (!authenticators.includes(name))
+    if (!Object.hasOwn(authenticators, name))
       complain([...path, 'authenticate', at], `no authenticator has this name${hint}`)
     else if (authenticate?.indexOf(name) !== at)
       complain([...path, 'authenticate', at], 'this authenticator is named twice')
+    else if (authenticators[name]?.kind === 'anonymous' && at < authenticate.length - 1)
+      complain(
+        [...path, 'authenticate', at],
+        'it takes everybody, and nobody behind it is asked: name it last',
+      )
   }
   return {
     ...(authenticate && { authenticate: all(authenticate) }),

@@ -200,6 +200,11 @@ export const FORWARDING: FieldRule = {
   treatment: 'asserted',
   why: 'signet says what it saw, not what a client claims',
 }
+/** The rule of what an authenticator of the route reads: of the route, and so in no table. */
+export const CREDENTIAL: FieldRule = {
+  treatment: 'hop-by-hop',
+  why: 'a credential for signet, or an imitation of one, is not forwarded',
+}
 const FOR_PROXIES: FieldRule = {
   treatment: 'hop-by-hop',
   why: 'RFC 9110 §11.7 and its like: between a client and a proxy it knows of',

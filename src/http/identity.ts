@@ -12,4 +12,6 @@ export interface Identity {
   readonly roles: readonly string[]
   /** name of the authenticator that says so */
   readonly authenticator: string
+  /** set where nobody had to prove anything: everybody goes by this subject */
+  readonly anonymous?: true
 }

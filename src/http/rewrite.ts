@@ -1,7 +1,7 @@
 // Received head → forwarded head, in both directions. What passes is copied in runs of whole lines, as received;
 // what signet itself says comes last, so that nothing a peer sends can stand after it or remove it.
 
-import type { FieldRule, FieldRules, Treatment } from './forward-fields.ts'
+import { CREDENTIAL, type FieldRule, type FieldRules, type Treatment } from './forward-fields.ts'
 import { type FieldSection, fold } from './fields.ts'
 import type { Framing } from './framing.ts'
 import type { RequestHead } from './request.ts'
@@ -9,6 +9,14 @@ import type { ResponseHead } from './response.ts'
 
 /** Told of each field line that stops here, and by which rule; none means that Connection named it. */
 export type OnDrop = (fields: FieldSection, line: number, rule: FieldRule | undefined) => void
+
+/** Fields of a request that are between the client and signet alone: credentials. */
+export interface Withheld {
+  /** their folded names: no spelling of them passes */
+  readonly names: ReadonlySet<string>
+  /** lower-case name of the one among them that passes spelled like this, in the head: what it says was checked */
+  readonly checked?: string | undefined
+}
 
 /** What signet adds to a request, ready to be appended: whole field lines, each with its CR LF. */
 export interface RequestAdditions {
@@ -22,8 +30,7 @@ export interface RequestAdditions {
   readonly lines: string
   /** the protocol to switch to, when the client asked and it is allowed */
   readonly upgrade: string | undefined
-  /** folded names of fields that are between the client and signet alone: their credentials */
-  readonly withheld?: ReadonlySet<string> | undefined
+  readonly withheld?: Withheld | undefined
 }
 
 const REQUEST_STOPS: ReadonlySet<Treatment> = new Set<Treatment>([
@@ -108,20 +115,24 @@ export function rewriteInterim(head: ResponseHead, onDrop?: OnDrop, lines = ''):
  * The trailer fields that may pass (RFC 9110 §6.5.1): none that has a treatment of its own, whatever it is.
  *
  * @param nominated by Connection of the message that the section ends: these stop as well (RFC 9110 §7.6.1)
+ * @param withheld these stop, too: nobody has checked what a trailer says
  */
 export function rewriteTrailers(
   trailers: FieldSection,
   rules: FieldRules,
   nominated: ReadonlySet<string> | undefined,
   onDrop?: OnDrop,
+  withheld?: Withheld,
 ): string {
   let text = ''
   for (let line = 0; line < trailers.count; line++) {
     const start = trailers.lineStart(line)
     const rule = rules.lookUp(trailers.text, start, trailers.nameEnd(line))
-    const passes = rule === undefined && nominated?.has(trailers.name(line).toLowerCase()) !== true
+    const name = trailers.name(line)
+    const credential = withheld?.names.has(fold(name)) === true
+    const passes = rule === undefined && !credential && nominated?.has(name.toLowerCase()) !== true
     if (passes) text += trailers.text.slice(start, trailers.lineEnd(line))
-    else onDrop?.(trailers, line, rule)
+    else onDrop?.(trailers, line, credential ? CREDENTIAL : rule)
   }
   return text
 }
@@ -131,7 +142,7 @@ function passingLines(
   { fields, rules, nominated }: RequestHead | ResponseHead,
   stops: ReadonlySet<Treatment>,
   onDrop: OnDrop | undefined,
-  withheld?: ReadonlySet<string>,
+  withheld?: Withheld,
 ): string {
   const { text } = fields
   let passing = ''
@@ -139,21 +150,27 @@ function passingLines(
   for (let line = 0; line < fields.count; line++) {
     const start = fields.lineStart(line)
     const rule = rules[line]
+    const credential = withheld !== undefined && stopsAsCredential(fields.name(line), withheld)
     const stopsHere =
+      credential ||
       (rule === undefined
         ? nominated?.has(fields.name(line).toLowerCase()) === true
-        : stops.has(rule.treatment)) || withheld?.has(fold(fields.name(line))) === true
+        : stops.has(rule.treatment))
     if (!stopsHere) {
       if (runStart === -1) runStart = start
       continue
     }
-    onDrop?.(fields, line, rule)
+    onDrop?.(fields, line, credential ? CREDENTIAL : rule)
     if (runStart !== -1) {
       passing += text.slice(runStart, start)
       runStart = -1
     }
   }
   return runStart === -1 ? passing : passing + text.slice(runStart, text.length - 2)
+}
+
+function stopsAsCredential(name: string, { names, checked }: Withheld): boolean {
+  return names.has(fold(name)) && name.toLowerCase() !== checked
 }
 
 function framingLine(framing: Framing): string {

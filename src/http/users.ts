@@ -67,6 +67,7 @@ function readHash(text: string): PasswordHash | undefined {
     blockSize >= 1 &&
     parallelism >= 1 &&
     parallelism <= MOST_PARALLELISM &&
+    cost < 16 * blockSize && // RFC 7914 §2: or scrypt itself refuses
     128 * 2 ** cost * blockSize <= MOST_MEMORY
   const [salt = '', hash = ''] = match.slice(4)
   return fits ? { cost, blockSize, parallelism, salt, hash } : undefined

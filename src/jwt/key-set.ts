@@ -1,6 +1,7 @@
 // The public keys that verifiers fetch (RFC 7517 §5). In: the keys of the configuration, and those that were in one before.
 // Out: the document, and which keys stay in it for how long.
 
+import { isDeepStrictEqual } from 'node:util'
 import { ConfigError } from '../errors.ts'
 import { isHmac, type PublicJwk, readSigningKey, type WrittenKey } from './signing-keys.ts'
 
@@ -61,6 +62,23 @@ export function retire(
     if (one.until > now && one.until > (kept.get(one.jwk.kid)?.until ?? 0)) kept.set(one.jwk.kid, one)
   }
   return [...kept.values()]
+}
+
+/**
+ * Refuses a kid that stood for another key until now: verifiers keep keys by their kid, and would believe no token of one of
+ * the two.
+ *
+ * @throws {ConfigError} one problem for each
+ */
+export function refuseReused(current: readonly PublicJwk[], known: readonly RetiredKey[]): void {
+  const problems = current.flatMap((jwk) => {
+    const former = known.find((one) => one.jwk.kid === jwk.kid)
+    if (former === undefined || isDeepStrictEqual(former.jwk, jwk)) return []
+    return [
+      `the kid ${JSON.stringify(jwk.kid)} has been that of another key: give the new key one of its own`,
+    ]
+  })
+  if (problems.length > 0) throw new ConfigError(problems)
 }
 
 /** A key that cannot be used: its index, what is wrong with it, and which part of it that is about. */

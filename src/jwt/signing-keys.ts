@@ -1,7 +1,7 @@
 // The keys of the configuration: text as an operator has it, to something that signs. In: an algorithm, and a secret or a
 // private key as PEM or JWK. Out: a key that is fit for its algorithm, and what verifiers need of it; or one problem.
 
-import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { ConfigError } from '../errors.ts'
 import { type HmacAlgorithm, type HmacKey, type KeyEncoding, readHmacKey, withKeyId } from './keys.ts'
 
@@ -83,7 +83,9 @@ function readPrivateKey(text: string, alg: PublicAlgorithm, kid: string | undefi
   judge(key, alg)
   if (jwk?.alg !== undefined && jwk.alg !== alg && !(alg === 'EdDSA' && jwk.alg === 'Ed25519'))
     refuse(`the JWK says that it is for another algorithm than ${alg}`)
-  const members = createPublicKey(key).export({ format: 'jwk' }) as Record<string, string>
+  const publicKey = createPublicKey(key)
+  if (!arePair(key, publicKey, alg)) refuse('its public half belongs to another key')
+  const members = publicKey.export({ format: 'jwk' }) as Record<string, string>
   const name = kid ?? jwk?.kid ?? thumbprint(members, alg)
   const publicJwk: PublicJwk = Object.freeze({ ...members, kid: name, alg, use: 'sig' })
   const made = Object.defineProperty({ alg, kid: name, publicJwk }, 'privateKey', { value: key })
@@ -140,6 +142,17 @@ function judge(key: KeyObject, alg: PublicAlgorithm): void {
   const bits = details?.modulusLength ?? 0
   if (type === 'rsa' && bits < MIN_RSA_BITS)
     refuse(`its modulus has ${bits} bits, and ${alg} needs at least ${MIN_RSA_BITS} (RFC 7518 §3.3)`)
+}
+
+/** Whether what one signs the other verifies: a JWK says both, and Node 20 believes it. */
+function arePair(privateKey: KeyObject, publicKey: KeyObject, alg: PublicAlgorithm): boolean {
+  const digest = alg === 'EdDSA' ? null : 'sha256'
+  const probe = Buffer.from(alg)
+  try {
+    return verify(digest, probe, publicKey, sign(digest, probe, privateKey))
+  } catch {
+    return false // it cannot even sign
+  }
 }
 
 /** The name of a public key that is its own (RFC 7638). */

@@ -2,7 +2,7 @@
 // a secret in it.
 
 import { createHash } from 'node:crypto'
-import type { FieldSection } from '../http/fields.ts'
+import { combinedValue, type FieldSection } from '../http/fields.ts'
 import type { LimitConfig } from '../http/gateway.ts'
 import type { Identity } from '../http/identity.ts'
 
@@ -10,8 +10,8 @@ import type { Identity } from '../http/identity.ts'
 const LONGEST = 64
 
 /**
- * Makes what finds the key of a request. What it goes by may be missing (nobody was asked who it is, the field was not sent):
- * then the address counts.
+ * Makes what finds the key of a request. What it goes by may be missing (nobody was asked who it is, everybody goes by one
+ * name, the field was not sent): then the address counts, so that no stranger can use up what all share.
  *
  * @returns `client` is the client's address; the key says what it was made from, so that no subject is taken for an address
  */
@@ -21,10 +21,10 @@ export function keyReader(
   if (by === 'address') return (_, client) => addressKey(client)
   if (by === 'subject')
     return (_, client, identity) =>
-      identity === undefined ? addressKey(client) : `subject:${short(identity.subject)}`
+      identity === undefined || identity.anonymous ? addressKey(client) : `subject:${short(identity.subject)}`
   const name = by.slice('field:'.length)
   return ({ fields }, client) => {
-    const value = valueOf(fields, name)
+    const value = combinedValue(fields, name)
     return value === undefined ? addressKey(client) : `field:${digest(value)}` // it may be somebody's key
   }
 }
@@ -51,17 +51,6 @@ export function networkOf(address: string): string {
     .slice(0, 4)
     .map((group) => group.replace(/^0+(?=.)/, ''))
     .join(':')
-}
-
-/** The values of all lines with this name; undefined where there is none. */
-function valueOf(fields: FieldSection, name: string): string | undefined {
-  let found: string | undefined
-  for (let line = 0; line < fields.count; line++) {
-    if (fields.nameEnd(line) - fields.lineStart(line) !== name.length) continue
-    if (fields.name(line).toLowerCase() !== name) continue
-    found = found === undefined ? fields.value(line) : `${found},${fields.value(line)}`
-  }
-  return found
 }
 
 function short(text: string): string {

@@ -95,6 +95,20 @@ test('an answer that trickles in is given up in time', async () => {
   })
 })
 
+test('a switch of protocols that nobody asked for is no answer, and ends at once', async () => {
+  const server = createServer()
+  server.on('connection', (socket: Socket) => {
+    socket.once('data', () =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
+    )
+  })
+  await withServer(server, async (port) => {
+    const remote = new Remote({ url: `http://127.0.0.1:${port}/`, timeout: 2000 })
+    assert.is(await failure(remote), 'closed without an answer')
+    remote.close()
+  })
+})
+
 test('a certificate is verified: by the authority that is named, and by no other', async () => {
   const { certificate, key } = await createCertificate('127.0.0.1')
   const server = createTlsServer({ cert: certificate, key }, (_request, response) => response.end('{"a":1}'))

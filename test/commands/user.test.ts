@@ -1,6 +1,16 @@
 // `signet user add`: what it writes, what it refuses, and that a signet which runs takes the account up.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -74,6 +84,19 @@ test('a second account stands beside the first, with what else is in the file; t
   assert.equal(readdirSync(where), ['users'], 'nothing else is left')
 })
 
+test('who could read the file still can, and a link to it stays a link', async () => {
+  const where = folder()
+  const [file, link] = [join(where, 'users'), join(where, 'link')]
+  await run(['add', file, 'ann'], 'correct horse')
+  chmodSync(file, 0o640)
+  symlinkSync(file, link)
+  assert.is((await run(['add', link, 'bob'], 'correct horse')).code, 0)
+  assert.ok(lstatSync(link).isSymbolicLink())
+  assert.is(statSync(file).mode & 0o777, 0o640)
+  assert.is(readUsers(readFileSync(file, 'utf8')).length, 2)
+  assert.equal(readdirSync(where).sort(), ['link', 'users'])
+})
+
 test('an account that is there is replaced only when asked', async () => {
   const file = join(folder(), 'users')
   await run(['add', file, 'ann'], 'correct horse')
@@ -115,6 +138,8 @@ for (const [what, argv, typed, code, said] of [
   ['a role with a blank', ['add', 'users', 'ann', '--role', 'a b'], '', 2, 'a role is of letters'],
   ['a short password', ['add', 'users', 'ann'], 'short\n', 1, 'a password has 8 to 1024 characters'],
   ['no password', ['add', 'users', 'ann'], '', 1, 'a password has 8 to 1024 characters'],
+  ['an arrow key', ['add', 'users', 'ann'], 'correct horse\u001b[D\n', 1, 'no control characters'],
+  ['what is no text', ['add', 'users', 'ann'], 'correct horse\ufffd\n', 1, 'a password is of UTF-8'],
   [
     'an endless password',
     ['add', 'users', 'ann'],

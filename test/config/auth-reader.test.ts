@@ -127,6 +127,17 @@ test('authenticators that no route can ask for are a mistake', async () => {
   ])
 })
 
+test('authenticators behind one that takes everybody would never be asked, which is a mistake', async () => {
+  const text = (names: string) => `authenticators: { any: { kind: anonymous }, other: { kind: anonymous } }
+upstreams: { a: http://127.0.0.1:1 }
+routes: [{ upstream: a, authenticate: [${names}] }]
+`
+  assert.equal(await problemsOf(text('any, other'), READERS), [
+    '3:40 routes[0].authenticate[0]: it takes everybody, and nobody behind it is asked: name it last',
+  ])
+  assert.equal((await load(text('any'), READERS)).config.gateway?.routes[0]?.authenticate, ['any'])
+})
+
 test('two logins cannot have one path', async () => {
   const users = `${writeUser(await account('ann', 'correct horse'))}\n`
   const one = `{ kind: session, users: file:users, secret: ${SECRET} }`

@@ -116,6 +116,26 @@ test('limits are told, and nothing of the Redis they are counted in', () => {
   assert.not.match(stdout, /hunter2/)
 })
 
+test('what is compressed is told, and with what', () => {
+  const file = join(folder, 'compress.yaml')
+  writeFileSync(
+    file,
+    'upstreams: { app: "http://app" }\nroutes:\n' +
+      '  - { name: a, path: /a, upstream: app, compress: true }\n' +
+      '  - { name: b, path: /b, upstream: app, compress: { encodings: [gzip], minSize: 1, types: [text/*] } }\n' +
+      '  - { name: c, path: /c, upstream: app, compress: false }\n' +
+      '  - { name: d, upstream: app }\n',
+  )
+  const { status, stdout } = signet(['check', file])
+  assert.is(status, 0)
+  const table = stdout.split('\n\n').find((one) => one.startsWith('COMPRESS'))
+  assert.equal(table?.trimEnd().split('\n'), [
+    'COMPRESS  ENCODINGS       MIN OCTETS  TYPES',
+    'a         br, zstd, gzip  1024        all compressible',
+    'b         gzip            1           text/*',
+  ])
+})
+
 test('wrong usage ends with 2, --help with 0', () => {
   assert.is(signet(['check']).status, 2)
   assert.is(signet(['check', 'a', 'b']).status, 2)

@@ -89,6 +89,16 @@ for (const name of ['transactions', 'contents']) {
     assert.is((await ask('/shops/WAL-001/x')).status, 404)
   })
 
+  test(`${name} answer HEAD as GET, and /health without a key`, async () => {
+    const ask = await start(name)
+    const path = `/shops/WAL001/${name}`
+    const [got, headed] = [await ask(path), await ask(path, { method: 'HEAD' })]
+    assert.equal([headed.status, headed.body], [200, undefined])
+    assert.is(headed.headers.get('Content-Length'), got.headers.get('Content-Length'))
+    assert.is((await ask(path, { method: 'HEAD' }, '')).status, 401)
+    assert.equal((await ask('/health', {}, '')).body, { healthy: true })
+  })
+
   test(`${name} do not start without a key`, async () => {
     const child = spawnTarget(name, {})
     const exit = once(child, 'exit')

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { FieldRules } from '../../src/http/forward-fields.ts'
+import { CREDENTIAL, FieldRules } from '../../src/http/forward-fields.ts'
 import { CHUNKED, type Framing, NO_BODY, UNTIL_CLOSE } from '../../src/http/framing.ts'
 import { createHeadParser } from '../../src/http/parser.ts'
 import { type RequestHead, readRequest } from '../../src/http/request.ts'
@@ -557,6 +557,28 @@ test('a trailer section passes octet for octet, and may pass empty', () => {
     'X-Sum: \x80 1 \r\nX-Empty:\r\nx-sum:2\r\n',
   )
   assert.is(trailers('Cookie: a=b\r\nx-my-jwt: y\r\n'), '')
+})
+
+test('credentials stop in every spelling, but for the one that was checked, and whoever asks is told why', () => {
+  const fields = 'X-API-Key: 1\r\nX_Api.Key: 2\r\nAuthorization: 3\r\nX-Other: 4\r\n'
+  const names = new Set(['x-api-key', 'authorization'])
+  for (const [checked, passing, inTrailers] of [
+    [undefined, 'X-Other: 4\r\n', 'X-Other: 4\r\n'],
+    ['x-api-key', 'X-API-Key: 1\r\nX-Other: 4\r\n', 'X-Other: 4\r\n'],
+    ['authorization', 'Authorization: 3\r\nX-Other: 4\r\n', 'X-Other: 4\r\n'],
+  ] as const) {
+    const withheld = { names, checked }
+    const whys: unknown[] = []
+    const onDrop: OnDrop = (section, line, rule) => {
+      if (section.name(line) !== 'Host') whys.push(rule)
+    }
+    const head = rewriteRequest(request(fields), { ...ADDITIONS, withheld }, onDrop)
+    assert.is(head, `GET / HTTP/1.1\r\nHost: a\r\n${passing}${OWN}\r\n`)
+    const octets = Buffer.from(`${fields}\r\n`, 'latin1')
+    const section = parser.parseTrailers(octets, 0, octets.length, 'ERR_BODY_MALFORMED')
+    assert.is(rewriteTrailers(section, rules, undefined, onDrop, withheld), inTrailers)
+    assert.equal(whys, Array(checked === undefined ? 6 : 5).fill(CREDENTIAL))
+  }
 })
 
 test('what is forwarded is read again as what it was taken for', () => {

@@ -2,6 +2,7 @@
 
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hashPassword } from '../../src/auth/passwords.ts'
 import { isUserName, readUsers, writeUser } from '../../src/http/users.ts'
 import { account } from '../auth/support.ts'
 
@@ -36,6 +37,17 @@ test('a hash that would take more memory than there may be is refused', async ()
   assert.throws(() => readUsers(line.replace('ln=4', 'ln=18')), /line 1 has no password/)
   assert.throws(() => readUsers(line.replace('p=1', 'p=9')), /line 1 has no password/)
   assert.throws(() => readUsers(line.replace('ln=4', 'ln=0')), /line 1 has no password/)
+})
+
+test('parameters that scrypt itself refuses are refused (RFC 7914 §2)', async () => {
+  const parameters = { cost: 15, blockSize: 1, parallelism: 1 }
+  const most = writeUser({
+    name: 'ann',
+    role: 'user',
+    password: await hashPassword('a password', parameters),
+  })
+  assert.is(readUsers(most).length, 1)
+  assert.throws(() => readUsers(most.replace('ln=15', 'ln=16')), /line 1 has no password/)
 })
 
 test('a name stands in it once, and there is at least one', async () => {

@@ -75,6 +75,30 @@ for (const [algorithm, octets] of [
   })
 }
 
+test('a key whose public half belongs to another is refused: nobody could verify what it signs', () => {
+  const [one, two] = [makePem('ES256'), makePem('ES256')].map((pem) =>
+    createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' }),
+  )
+  const POINT = 65 // octets of the public half, which come last (RFC 5915 §3)
+  const mixed = Buffer.concat([one!.subarray(0, -POINT), two!.subarray(-POINT)])
+  const pem = `-----BEGIN PRIVATE KEY-----\n${mixed.toString('base64')}\n-----END PRIVATE KEY-----\n`
+  const found = problemOf({ algorithm: 'ES256', privateKey: pem })
+  assert.match(
+    found,
+    /^the key cannot be used: (its public half belongs to another key|the PEM cannot be read)$/,
+  )
+
+  for (const algorithm of ['ES256', 'RS256'] as const) {
+    const [mine, others] = [makePem(algorithm), makePem(algorithm)].map((text) =>
+      createPrivateKey(text).export({ format: 'jwk' }),
+    )
+    const { x, y, n } = others!
+    const jwk = { ...mine, ...(n === undefined ? { x, y } : { n }) }
+    const problem = problemOf({ algorithm, privateKey: JSON.stringify(jwk) })
+    assert.match(problem, /^the key cannot be used: (its public half belongs|the JWK cannot be read)/)
+  }
+})
+
 for (const [what, written, problem] of [
   [
     'an RSA modulus below 2048 bits',

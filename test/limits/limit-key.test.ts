@@ -28,6 +28,11 @@ test('where nobody was asked who it is, the address counts, and no subject can p
   )
 })
 
+test('the anonymous all go by one name, so the address counts: none of them can use up what the others may send', () => {
+  const keyOf = keyReader('subject')
+  assert.is(keyOf(NO_FIELDS, '192.0.2.1', { ...named('ann'), anonymous: true }), 'address:192.0.2.1')
+})
+
 test('by address, who it is does not matter', () => {
   assert.is(keyReader('address')(NO_FIELDS, '192.0.2.1', named('ann')), 'address:192.0.2.1')
 })

@@ -144,6 +144,13 @@ for (const readPath of READ_PATHS) {
       `${KEY}, ${EXPIRED}`,
     ],
     [
+      'a wrong key where tokens count as well, of which there is none',
+      ['tokens', 'partners'],
+      ['X-API-Key: x'],
+      'ERR_CREDENTIALS_INVALID',
+      `Bearer realm="signet", ${KEY}`,
+    ],
+    [
       'a wrong key where anybody may come in',
       ['partners', 'anybody'],
       ['X-API-Key: x'],
@@ -239,6 +246,20 @@ for (const readPath of READ_PATHS) {
       1,
       0,
     ],
+    [
+      'a key, forward: true, beside its imitations',
+      [forwarding(partners)],
+      ['X-API-Key: acme-key', ...ALIASES],
+      0,
+      1,
+    ],
+    [
+      'a key that is wrong, forward: true, beside a token that is good',
+      [forwarding(partners), tokens],
+      ['X-API-Key: imitation', bearer({ sub: 'a' })],
+      0,
+      0,
+    ],
     ['what nobody checks', [anonymous], ['X-API-Key: x', 'Authorization: Bearer x'], 1, 1],
   ] as const) {
     test(`${what}: Authorization ${authorization ? 'passes' : 'stops'}, the key ${key ? 'passes' : 'stops'}`, async () => {
@@ -249,8 +270,25 @@ for (const readPath of READ_PATHS) {
       assert.is(status, 200)
       assert.is(valuesOf(forwarded, 'authorization').length, authorization)
       assert.is(valuesOf(forwarded, 'x-api-key').length, key)
-      if (key === 0) assert.not.match(forwarded, /imitation/)
+      assert.not.match(forwarded, /imitation/)
       assert.equal(valuesOf(forwarded, 'x-other'), ['stays'])
+    })
+  }
+
+  for (const authenticator of [partners, forwarding(partners)]) {
+    test(`in trailers no field of an authenticator passes, forward: ${authenticator.forward}`, async () => {
+      const stand = await start(
+        {},
+        { authenticators: [authenticator], routes: [route({ authenticate: ['partners'] })] },
+      )
+      const client = await stand.client()
+      const trailers = ['X-API-Key: imitation', ...ALIASES, 'X-Other: stays'].join('\r\n')
+      client.send(
+        `POST / HTTP/1.1\r\nHost: a.test\r\nX-API-Key: acme-key\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n${trailers}\r\n\r\n`,
+      )
+      const upstream = await stand.upstream.accept()
+      const whole = await upstream.until('X-Other: stays\r\n\r\n')
+      assert.not.match(whole, /imitation/)
     })
   }
 

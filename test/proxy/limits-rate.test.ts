@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { AuthenticatorConfig } from '../../src/http/authentication.ts'
 import type { LimitConfig } from '../../src/http/gateway.ts'
 import { later } from '../support/flow.ts'
 import { gatewayTo, loopback } from '../support/gateways.ts'
@@ -33,11 +34,16 @@ for (const readPath of READ_PATHS) {
   })
 
   /** A stand whose one route has this limit. */
-  async function startLimited(limit: Partial<LimitConfig> = {}): Promise<Stand> {
+  async function startLimited(
+    limit: Partial<LimitConfig> = {},
+    more: { authenticators?: readonly AuthenticatorConfig[]; authenticate?: readonly string[] } = {},
+  ): Promise<Stand> {
+    const { authenticators = [], authenticate } = more
     const stand = await startStand({ SIGNET_READ_PATH: readPath }, undefined, (port) => {
       const gateway = gatewayTo([loopback(port)])
-      const routes = gateway.routes.map((route) => ({ ...route, limit: { ...LIMIT, ...limit } }))
-      return { ...gateway, routes, trustedProxies: ['127.0.0.0/8'] }
+      const access = authenticate === undefined ? {} : { authenticate }
+      const routes = gateway.routes.map((route) => ({ ...route, ...access, limit: { ...LIMIT, ...limit } }))
+      return { ...gateway, routes, authenticators, trustedProxies: ['127.0.0.0/8'] }
     })
     stands.push(stand)
     return stand
@@ -133,6 +139,16 @@ for (const readPath of READ_PATHS) {
     const stand = await start({ requests: 1, by: 'subject' })
     const client = await stand.client()
     assert.equal([statusOf(await ask(client)), statusOf(await ask(client))], [200, 429])
+  })
+
+  test('by subject, the anonymous are counted by their addresses: none of them can shut out the others', async () => {
+    const anybody = { kind: 'anonymous', name: 'anybody', forward: false, subject: 'nobody' } as const
+    const access = { authenticators: [anybody], authenticate: ['anybody'] }
+    const stand = await startLimited({ requests: 1, by: 'subject' }, access)
+    stand.upstream.serve(() => ok())
+    const client = await stand.client()
+    const from = async (address: string) => statusOf(await ask(client, `X-Forwarded-For: ${address}\r\n`))
+    assert.equal([await from('192.0.2.1'), await from('192.0.2.1'), await from('192.0.2.2')], [200, 429, 200])
   })
 
   test('requests that come together are counted in their order', async () => {

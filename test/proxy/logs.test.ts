@@ -3,6 +3,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DEMO_SECRET } from '../../src/jwt/keys.ts'
+import { compressing } from '../support/compressed.ts'
 import { later } from '../support/flow.ts'
 import { claimsIn, problemIn, valuesOf } from '../support/heads.ts'
 import { closedAfter, processesOf } from '../support/process.ts'
@@ -46,6 +47,31 @@ for (const readPath of READ_PATHS) {
     })
     assert.is(line?.jti, (await claimsIn(forwarded.head)).jti)
     assert.ok(line?.upstreamMs !== undefined)
+  })
+
+  test('the line of an exchange says what its response was compressed with, if it was', async () => {
+    const stand = await start({}, compressing())
+    const answer = ok('x'.repeat(2000)).replace(
+      'Content-Length',
+      'Content-Type: text/plain\r\nContent-Length',
+    )
+    const { client, upstream } = await exchange(
+      stand,
+      `GET /1 HTTP/1.1\r\n${H}Accept-Encoding: gzip\r\n\r\n`,
+      answer,
+    )
+    client.send(`GET /2 HTTP/1.1\r\n${H}\r\n`)
+    await upstream.head()
+    upstream.send(answer)
+    await client.message()
+    const lines = await stand.exchanges(2)
+    assert.equal(
+      lines.map(({ path, encoding }) => [path, encoding]),
+      [
+        ['/1', 'gzip'],
+        ['/2', undefined],
+      ],
+    )
   })
 
   test('the line of a later exchange says that its upstream connection was reused', async () => {

@@ -3,8 +3,9 @@
 //
 //   GET, POST               /shops/:shop/:collection
 //   GET, PUT, DELETE        /shops/:shop/:collection/:id
+//   GET                     /health       for whoever looks after it; it wants no key
 //
-// It trusts whoever has the key: who may see which shop is for the proxy before it to say.
+// HEAD is answered as GET, without the body. It trusts whoever has the key: who may see which shop is for the proxy before it to say.
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -80,6 +81,7 @@ export function createTarget(collection, apiKey, initial) {
   const path = new RegExp(`^/shops/([A-Za-z0-9]+)/${collection}(?:/([0-9]+))?$`)
 
   async function answer(request) {
+    if (request.url === '/health') return [200, { healthy: true }]
     if (!isKey(request.headers['x-api-key'], apiKey)) {
       throw new Refusal(401, 'X-API-Key is missing or wrong', {
         'WWW-Authenticate': 'ApiKey field="X-API-Key"',
@@ -88,10 +90,11 @@ export function createTarget(collection, apiKey, initial) {
     const [, shop, id] = path.exec(request.url.split('?', 1)[0]) ?? []
     if (shop === undefined) throw new Refusal(404, 'nothing is served here')
     const methods = id === undefined ? ofCollection : ofItem
-    if (!Object.hasOwn(methods, request.method)) {
+    const method = request.method === 'HEAD' ? 'GET' : request.method // node:http leaves out the body
+    if (!Object.hasOwn(methods, method)) {
       throw new Refusal(405, 'no such method here', { Allow: Object.keys(methods).join(', ') })
     }
-    return methods[request.method](shop, id, request)
+    return methods[method](shop, id, request)
   }
 
   for (const [shop, list] of Object.entries(initial)) for (const item of list) add(shop, item)
@@ -157,8 +160,9 @@ export function serveTarget(collection, keyVariable, initial, defaultPort) {
   }
   const server = createTarget(collection, apiKey, initial)
   const { HOST: host = '127.0.0.1', PORT: port = String(defaultPort) } = process.env
-  server.once('error', ({ message }) => {
-    process.stderr.write(`${collection}: ${message}\n`)
+  server.once('error', ({ code, message }) => {
+    const taken = code === 'EADDRINUSE' ? `port ${port} is taken; PORT names another, or 0 for any` : message
+    process.stderr.write(`${collection}: ${taken}\n`)
     process.exitCode = 1
   })
   server.listen(Number(port), host, () => {
