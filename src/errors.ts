@@ -56,6 +56,8 @@ export const FAILURES = {
   ERR_LOOP: { status: 508, side: 'downstream', title: 'The request has already been through this proxy.' },
 
   ERR_INTERNAL: { status: 500, side: 'signet', title: 'The proxy failed.' },
+  ERR_MIDDLEWARE: { status: 500, side: 'signet', title: 'The proxy failed.' },
+  ERR_MIDDLEWARE_TIMEOUT: { status: 504, side: 'signet', title: 'The proxy did not get on in time.' },
   ERR_POOL_FULL: { status: 503, side: 'signet', title: 'The upstream is at its limit.' },
   ERR_POOL_TIMEOUT: {
     status: 503,

@@ -24,6 +24,10 @@ import {
   type Withheld,
 } from './http/rewrite.ts'
 import type { RouteMatch } from './http/route-table.ts'
+import type { Answer } from './middleware/answer.ts'
+import type { MiddlewareChain } from './middleware/chain.ts'
+import type { MiddlewarePhase } from './middleware/middleware.ts'
+import { type MiddlewareContext, type MiddlewareHost, MiddlewareRun } from './middleware/run.ts'
 import type { Minted } from './jwt/mint.ts'
 import { type Balancer, blamesTarget } from './net/balancer.ts'
 import type { Deadlines } from './net/deadlines.ts'
@@ -66,6 +70,8 @@ export interface Destination {
   readonly told?: Told | undefined
   /** Compresses responses for clients that accept it. Absent: all are left as they are. */
   readonly compression?: Compression
+  /** Runs around its exchanges. Absent: none does. */
+  readonly middleware?: MiddlewareChain
 }
 
 /** What all exchanges of a proxy share: its stages, and who is told what became of each. */
@@ -93,6 +99,7 @@ export interface Stages {
   /** the present second as in Date (RFC 9110 §5.6.7) */
   readonly date: () => string
   readonly nextRequestId: () => string
+  readonly middleware: MiddlewareContext
   readonly observer: ExchangeObserver
   readonly onFault: OnFault
 }
@@ -138,7 +145,7 @@ export interface ExchangeRecord {
 
 /** Where the exchange stands, as far as its upstream goes. */
 type Phase =
-  | 'routing' // no upstream asked for yet: it may still have to be found out who is asking
+  | 'routing' // no upstream asked for yet: who is asking, or a middleware, may still be waited for
   | 'acquiring' // waits for a connection
   | 'sent' // the request is under way
   | 'over' // answered or given up: what still comes in is of no interest
@@ -173,8 +180,9 @@ const MOST_TARGETS = 3
 const TUNNEL_OPEN = 'HTTP/1.1 200 Connection Established\r\n\r\n'
 
 /** One exchange, from its whole request head to its log line. */
-export class Exchange implements ClientExchange, CompressedExchange, Waiter, Notes {
-  readonly #head: RequestHead
+export class Exchange implements ClientExchange, CompressedExchange, Waiter, Notes, MiddlewareHost {
+  /** as it was received, but for what middleware has changed */
+  #head: RequestHead
   readonly #client: Downstream
   readonly #stages: Stages
   readonly #id: string
@@ -183,6 +191,8 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
   #phase: Phase = 'routing'
   /** where it goes, and what is done on the way; undefined until that is found */
   #match: RouteMatch<Destination> | undefined = undefined
+  /** what runs around it, where the route has that */
+  #middleware: MiddlewareRun | undefined = undefined
   /** who is asking, where the route wants to know */
   #identity: Identity | undefined = undefined
   /** field lines for the response, from those who let it in */
@@ -249,11 +259,38 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
       const { value, target } = match
       this.#match = match
       this.#target = target
-      if (value.admit === undefined) this.#forward(match)
+      if (value.middleware !== undefined) this.#beginMiddleware(value.middleware, match)
+      else if (value.admit === undefined) this.#forward(match)
       else this.#admit(value.admit(head, this.#client.forwarding.clientOf(head), match, this), match)
     } catch (thrown) {
       this.#failBy(thrown)
     }
+  }
+
+  /** Middleware stands before each of the stages that follow. Until the last of it has let the request go, its body waits. */
+  #beginMiddleware(chain: MiddlewareChain, match: RouteMatch<Destination>): void {
+    const client = this.#client.forwarding.clientOf(this.#head)
+    const facts = { id: this.#id, client, route: chain.route, params: match.params, head: this.#head }
+    this.#middleware = new MiddlewareRun(chain, this.#stages.middleware, this, facts)
+    this.#through('client-edge', () => {
+      const { admit } = match.value
+      if (admit === undefined) this.#letIn(undefined, match)
+      else this.#admit(admit(this.#head, client, match, this), match)
+    })
+  }
+
+  /** What middleware has changed is what the next stage sees. */
+  #through(phase: MiddlewarePhase, goOn: () => void): void {
+    const middleware = this.#middleware
+    if (middleware === undefined) return goOn()
+    middleware.before(phase, this.#identity, this.#target, this.#pool?.name, () => {
+      const { request } = middleware
+      if (request !== undefined) {
+        this.#head = request.head
+        this.#target = request.ownTarget ?? this.#target
+      }
+      goOn()
+    })
   }
 
   /** Goes on once it is known who is asking. Until then nothing of the body is taken. */
@@ -278,7 +315,8 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
       this.#identity = identity
       if (match.rewrite !== undefined) this.#target = match.rewrite(identity)
     }
-    this.#forward(match)
+    if (this.#middleware === undefined) this.#forward(match)
+    else this.#through('proxy', () => this.#forward(match))
   }
 
   tellClient(lines: string): void {
@@ -294,6 +332,15 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
     const pool = match.value.upstream.choose()
     this.#pool = pool
     if (this.#head.method === 'CONNECT') return this.#request(pool)
+    if (this.#middleware === undefined) this.#dispatch(match, pool)
+    else
+      this.#through('target-edge', () => {
+        this.#dispatch(match, pool)
+        if (this.#upstream !== undefined) this.#catchUp(this.#upstream)
+      })
+  }
+
+  #dispatch(match: RouteMatch<Destination>, pool: Pool): void {
     this.#minted = this.#mint(match)
     this.#rewrite(match.value, pool)
     this.#acquire(pool)
@@ -323,7 +370,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
       fallbackAuthority: origin.authority,
       lines,
       upgrade: this.#upgrade,
-      withheld: this.#withheld,
+      withheld: this.#middleware === undefined ? this.#withheld : this.#middleware.withoutOwn(this.#withheld),
     }
     this.#opening = rewriteRequest(head, additions, this.#onDrop)
     this.#headLength = this.#opening.length
@@ -383,16 +430,25 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
     this.#reused = connection.reused
     if (this.#reused) this.#stages.observer.onReused()
     connection.begin(this, this.#head.method, this.#head.minor === 0, this.#opening)
+    const body = this.#middleware?.request?.framedBody
+    // What a failed first write took back has it already.
+    if (body !== undefined && this.#opening.length === this.#headLength)
+      connection.sendBody(body, 0, body.length)
   }
 
   // ── the request's body, from the client ─────────────────────────────────────────────────────────────────────
 
   get ready(): boolean {
-    return this.#phase === 'over' || (this.#upstream !== undefined && !this.#upstream.full)
+    if (this.#upstream === undefined) return this.#phase === 'over' || this.#middleware?.collects === true
+    return !this.#upstream.full || this.#phase === 'over'
   }
 
   onRequestBody(octets: Buffer, start: number, end: number): void {
-    if (this.#upstream === undefined) return // answered already: what still comes is read and dropped
+    if (this.#upstream === undefined) {
+      // Unless a middleware has asked for it, it was answered already: what still comes is read and dropped.
+      this.#middleware?.onRequestBody(octets, start, end)
+      return
+    }
     this.#bodySent = true
     this.#upstream.sendBody(octets, start, end)
     if (this.#upstream.full) this.#client.pause()
@@ -407,12 +463,21 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
       this.#onDrop,
       this.#withheld,
     )
-    this.#upstream?.sendText(`${passing}\r\n`)
+    if (this.#upstream === undefined) this.#middleware?.onRequestTrailers(passing)
+    else this.#upstream.sendText(`${passing}\r\n`)
   }
 
   onRequestEnd(): void {
     this.#requestEnded = true
-    this.#upstream?.endRequest()
+    if (this.#upstream === undefined) this.#middleware?.onRequestEnd()
+    else this.#upstream.endRequest()
+  }
+
+  /** A middleware has asked for the body: the client is told to send it, and all of it is read. */
+  onBodyWanted(expectsContinue: boolean): void {
+    this.#client.unframe()
+    if (expectsContinue) this.#client.sendInterim('HTTP/1.1 100 Continue\r\n\r\n')
+    queueMicrotask(() => this.#client.proceed()) // not at once: the middleware that has asked is still running
   }
 
   onUpstreamDrain(): void {
@@ -431,6 +496,19 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
     this.#responseBegun = true
     this.#headAt = this.#stages.clock()
     if (this.#pool !== undefined && this.#balancer?.several === true) this.#balancer.onSuccess(this.#pool)
+    const upstream = this.#upstream
+    if (this.#middleware === undefined || upstream === undefined) this.#takeResponse(head)
+    else {
+      const ready = this.#middleware.after(head, (changed) => {
+        this.#takeResponse(changed)
+        upstream.release()
+      })
+      if (!ready) upstream.hold()
+    }
+  }
+
+  /** The head that is to go to the client. */
+  #takeResponse(head: ResponseHead): void {
     this.#responseNominated = head.nominated
     if (head.status === 101) {
       this.#switchProtocols(head)
@@ -559,6 +637,19 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
     this.#client.finish()
   }
 
+  /** A middleware has answered in place of the upstream; if that has answered too, nobody takes the rest of it. */
+  onMiddlewareAnswer({ head, body }: Answer): void {
+    const upstream = this.#upstream
+    this.#letGo()
+    upstream?.abort()
+    this.#status = head.status
+    const withBody = this.#head.method !== 'HEAD'
+    this.#sendHead(head, withBody ? head.framing : NO_BODY)
+    if (withBody) this.#client.sendBody(body, 0, body.length)
+    this.#record(undefined) // before finish(), which may begin the next request
+    this.#client.finish()
+  }
+
   // ── failures ────────────────────────────────────────────────────────────────────────────────────────────────
 
   onUpstreamFailed(error: ProxyError, untouched: boolean, unsent: string | undefined): void {
@@ -574,6 +665,14 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
 
   onClientFailed(error: ProxyError): void {
     this.#fail(error)
+  }
+
+  onMiddlewareFailed(error: ProxyError): void {
+    this.#fail(error)
+  }
+
+  onUnforeseen(thrown: unknown): void {
+    this.#failBy(thrown)
   }
 
   /** Counts a failure against the target, where there are others: the head of an answer proves that it is well. */
@@ -724,6 +823,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
   #record(failure: ProxyError | undefined, unsent = 0): void {
     if (this.#recorded) return
     this.#recorded = true
+    this.#middleware?.end(failure)
     const { clock, observer } = this.#stages
     const head = this.#head
     const query = head.received.indexOf('?')

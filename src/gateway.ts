@@ -12,6 +12,8 @@ import type { Destination } from './exchange.ts'
 import type { GatewayConfig, RouteConfig, UpstreamConfig } from './http/gateway.ts'
 import { RouteTable } from './http/route-table.ts'
 import { RateLimits } from './limits/rate-limits.ts'
+import { createChain } from './middleware/chain.ts'
+import type { Middleware } from './middleware/middleware.ts'
 import type { OnRedis } from './limits/redis-link.ts'
 import type { Balancer } from './net/balancer.ts'
 import type { Told } from './told.ts'
@@ -27,6 +29,14 @@ interface Made {
 interface Fresh {
   readonly balancer: Balancer
   readonly former: Balancer | undefined
+}
+
+/** Functions that run around exchanges: no plain data, so they stand beside the configuration. */
+export interface RouteMiddleware {
+  /** around the exchanges of all routes, outside of what each of them has */
+  readonly all: readonly Middleware[]
+  /** by name of the route */
+  readonly routes: ReadonlyMap<string, readonly Middleware[]>
 }
 
 /** What a gateway needs from outside. */
@@ -54,6 +64,7 @@ export class Gateway {
    * @param before whose upstreams, authenticators and limits are taken over where they are defined alike, and of upstreams
    *   that are not each target that stays: its connections, what is known of it, what was counted
    * @param tell what is added to the requests of a route; nothing unless given
+   * @param middleware what runs around its exchanges; nothing unless given
    * @throws {ConfigError} when a certificate or a key cannot be read; nothing is left of it then, and `before` is as it was
    */
   constructor(
@@ -61,6 +72,7 @@ export class Gateway {
     { createBalancer, auth, authLimits, onAdmission, onRedis, compressors }: GatewayContext,
     before: Gateway | undefined,
     tell: (upstream: UpstreamConfig, route: RouteConfig) => Told | undefined = () => undefined,
+    middleware?: RouteMiddleware,
   ) {
     const fresh: Fresh[] = []
     const make = (upstream: UpstreamConfig): Made => {
@@ -89,12 +101,15 @@ export class Gateway {
         const asked = authenticate?.map((one) => this.#authenticator(one))
         const admission = asked && createAdmission(route, asked, onAdmission)
         const admit = composeAdmission(withLimit(admission ? [admission.admit] : [], this.#limits.of(name)))
+        const chain =
+          middleware && createChain(name, [...middleware.all, ...(middleware.routes.get(name) ?? [])])
         return {
           route: several ? name : undefined,
           upstream: made.balancer,
           told: tell(configs.get(upstream)!, route),
           ...(admission && { withheld: admission.withheld }),
           ...(admit && { admit }),
+          ...(chain && { middleware: chain }),
           ...(compress && { compression: new Compression(compress, compressors) }),
         }
       })

@@ -3,6 +3,7 @@
 import pino, { type Logger } from 'pino'
 import pretty from 'pino-pretty'
 import type { ExchangeRecord } from './exchange.ts'
+import { exchangeFields, roundMs } from './exchange-fields.ts'
 
 /** How to log. */
 export interface LogOptions {
@@ -116,33 +117,6 @@ export function openLog({ level, pretty: forPeople, fd, worker }: LogOptions): L
   }
 }
 
-/** What the access log says of one exchange. */
-export function exchangeFields(record: ExchangeRecord, subject: string) {
-  const { failure } = record
-  return {
-    event: 'exchange',
-    id: record.id,
-    client: record.client,
-    method: record.method,
-    path: record.path,
-    status: record.status,
-    octetsIn: record.octetsIn,
-    octetsOut: record.octetsOut,
-    ms: round(record.duration),
-    upstreamMs: record.upstreamDuration === undefined ? undefined : round(record.upstreamDuration),
-    route: record.route,
-    upstream: record.upstream,
-    reused: record.reused,
-    retried: record.retried ? true : undefined,
-    encoding: record.encoding,
-    jti: record.jti,
-    subject: record.jti === undefined && record.subject === undefined ? undefined : subject,
-    failure: failure?.code,
-    side: failure?.side,
-    reason: failure?.message,
-  }
-}
-
 /** The level of `info` in pino's lines. */
 const INFO = 30
 
@@ -158,8 +132,8 @@ export function exchangeLine(record: ExchangeRecord, subject: string, now: numbe
   let line =
     `{"level":${INFO},"time":${now},${worker === undefined ? '' : `"worker":${worker},`}"event":"exchange","id":${quote(record.id)},"client":${quote(record.client)}` +
     `,"method":${quote(record.method)},"path":${quote(record.path)},"status":${record.status}` +
-    `,"octetsIn":${record.octetsIn},"octetsOut":${record.octetsOut},"ms":${round(record.duration)}`
-  if (upstreamDuration !== undefined) line += `,"upstreamMs":${round(upstreamDuration)}`
+    `,"octetsIn":${record.octetsIn},"octetsOut":${record.octetsOut},"ms":${roundMs(record.duration)}`
+  if (upstreamDuration !== undefined) line += `,"upstreamMs":${roundMs(upstreamDuration)}`
   if (route !== undefined) line += `,"route":${quote(route)}`
   if (upstream !== undefined) line += `,"upstream":${quote(upstream)}`
   line += record.reused ? ',"reused":true' : ',"reused":false'
@@ -179,7 +153,3 @@ function quote(text: string): string {
 }
 
 const NEEDS_NO_ESCAPE = /^[ !#-[\]-~]*$/
-
-function round(ms: number): number {
-  return Math.round(ms * 1000) / 1000
-}

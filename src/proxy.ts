@@ -13,7 +13,7 @@ import { type Config, FIXED_SETTINGS } from './config.ts'
 import type { OnFault } from './errors.ts'
 import { type Destination, Exchange, type Stages } from './exchange.ts'
 import { type ForwardPoolOptions, ForwardTable } from './forward.ts'
-import { Gateway, type GatewayContext } from './gateway.ts'
+import { Gateway, type GatewayContext, type RouteMiddleware } from './gateway.ts'
 import { FieldRules } from './http/forward-fields.ts'
 import type { GatewayConfig, Origin, UpstreamConfig } from './http/gateway.ts'
 import type { Identity } from './http/identity.ts'
@@ -25,6 +25,7 @@ import { keysPageOf, type Page, pageOf } from './http/pages.ts'
 import type { HmacKey } from './jwt/keys.ts'
 import { LoginExchange } from './login.ts'
 import { createMinter } from './jwt/mint.ts'
+import type { MiddlewareContext } from './middleware/run.ts'
 import { Balancer } from './net/balancer.ts'
 import { Buffers } from './net/buffers.ts'
 import { Deadlines } from './net/deadlines.ts'
@@ -53,7 +54,14 @@ export interface Changeable {
   readonly config: Config
   readonly gateway: GatewayConfig
   readonly key: HmacKey
+  /** what runs around exchanges; nothing unless given */
+  readonly middleware?: RouteMiddleware | undefined
+  /** ms that one of them may be waited for; {@link MIDDLEWARE_TIMEOUT} unless given */
+  readonly middlewareTimeout?: number | undefined
 }
+
+/** ms that a middleware may be waited for, where nothing is said. */
+const MIDDLEWARE_TIMEOUT = 30_000
 
 /** What a proxy is made from. */
 export interface ProxyOptions extends Changeable {
@@ -146,6 +154,16 @@ export function createProxy(options: ProxyOptions): Proxy {
     onRedis,
     compressors: new Compressors({ deadlines, onFault }, limits),
   }
+  const mayBlame = onceASecond(clock)
+  const middleware: MiddlewareContext = {
+    rules,
+    deadlines,
+    timeout: () => current.middlewareTimeout ?? MIDDLEWARE_TIMEOUT,
+    onFault: (name, thrown) => {
+      const line = { event: 'middleware', middleware: name, ...described(thrown) }
+      if (mayBlame()) attempt(() => logger.error(line, `the middleware ${name} has thrown`))
+    },
+  }
   let forward: ForwardTable | undefined
   /** what an exchange takes that begins now */
   const stages: { -readonly [Name in Role]?: Stages } = {}
@@ -154,7 +172,8 @@ export function createProxy(options: ProxyOptions): Proxy {
   /** Everything that depends on how sockets can be read, which only {@link listen} finds out. */
   function build(): void {
     teller = createTeller(current)
-    gateway = new Gateway(current.gateway, gatewayContext, undefined, teller.tell.bind(teller))
+    const tell = teller.tell.bind(teller)
+    gateway = new Gateway(current.gateway, gatewayContext, undefined, tell, current.middleware)
     metrics = createMetrics(traffic, targets, version)
     answerPage = createPages({
       traffic,
@@ -199,6 +218,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       clock,
       date,
       nextRequestId,
+      middleware,
       observer: observe(traffic, config, logger, options.logExchange),
       onFault,
     }
@@ -218,7 +238,8 @@ export function createProxy(options: ProxyOptions): Proxy {
     // Whatever can be refused comes first: until then nothing has changed.
     const kept = { ...next, gateway: retireKeys(current.gateway, next.gateway, Date.now()) }
     const nextTeller = createTeller(kept)
-    const after = new Gateway(next.gateway, gatewayContext, before, nextTeller.tell.bind(nextTeller))
+    const tell = nextTeller.tell.bind(nextTeller)
+    const after = new Gateway(next.gateway, gatewayContext, before, tell, next.middleware)
     try {
       listeners.main?.update(next.gateway)
     } catch (thrown) {

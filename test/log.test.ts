@@ -6,8 +6,9 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ProxyError } from '../src/errors.ts'
 import type { ExchangeRecord } from '../src/exchange.ts'
+import { exchangeFields } from '../src/exchange-fields.ts'
 import { ENCODINGS } from '../src/http/gateway.ts'
-import { exchangeFields, exchangeLine, openLog } from '../src/log.ts'
+import { exchangeLine, openLog } from '../src/log.ts'
 
 const test = suite('log')
 

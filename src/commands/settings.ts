@@ -1,12 +1,9 @@
 // The settings of a command, from flags, environment and configuration file, with every check that there is.
 
 import { readFileSync } from 'node:fs'
+import { CHECKS } from '../checks.ts'
 import type { ReadConfig } from '../config.ts'
 import { loadConfig } from '../config/load.ts'
-import { routeProblems } from '../http/route-table.ts'
-import { claimsProblems } from '../jwt/claims-template.ts'
-import { keyProblems } from '../jwt/key-set.ts'
-import { readHmacKey, readSecret } from '../jwt/keys.ts'
 
 /**
  * Reads the settings; each time anew, files too.
@@ -18,23 +15,5 @@ export function loadSettings(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<ReadConfig> {
   const readFile = (path: string) => readFileSync(path, 'utf8')
-  return loadConfig({
-    flags,
-    env,
-    readFile,
-    checkSecret: readHmacKey,
-    checkRoutes: routeProblems,
-    checkTold: { keys: keyProblems, claims: claimsProblems },
-    readSecret,
-    isInstalled,
-  })
-}
-
-function isInstalled(name: string): boolean {
-  try {
-    import.meta.resolve(name)
-    return true
-  } catch {
-    return false
-  }
+  return loadConfig({ flags, env, readFile, ...CHECKS })
 }

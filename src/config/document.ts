@@ -12,17 +12,9 @@ import {
   type ParsedNode,
   parseDocument,
 } from 'yaml'
-import { type Path, type Place, type Problem, showPath } from './problems.ts'
+import { type Path, type Problem, showPath } from './problems.ts'
+import type { ConfigDocument } from './structure.ts'
 import { explainSyntax, trustworthy } from './syntax.ts'
-
-/** What a text holds. */
-export interface ConfigDocument {
-  /** plain objects, arrays and scalars; `null` when there is nothing, `undefined` when the text is no YAML */
-  readonly data: unknown
-  readonly problems: readonly Problem[]
-  /** Where the value of a path stands, or its key; undefined when it is not in the text. */
-  locate(path: Path, part?: 'key' | 'value'): Place | undefined
-}
 
 /** Levels of mappings and lists within each other; the schema has seven. */
 const MOST_LEVELS = 32
@@ -35,7 +27,7 @@ type Complain = (offset: number, reason: string, path?: Path) => void
 type Note = (path: Path, part: 'key' | 'value', offset: number) => void
 
 /**
- * Reads a configuration file. Never throws.
+ * Reads a configuration file. Never throws; there is no data when the text is no YAML.
  *
  * @param name as it is named in messages: `signet.yaml`
  */

@@ -82,6 +82,7 @@ type State =
   | 'connecting'
   | 'idle' // between exchanges: the upstream has nothing to say
   | 'head' // a request was begun, its response has not
+  | 'held' // behind the head of the response: the exchange is not ready for its body
   | 'body' // within the body of the response
   | 'tunnel'
   | 'closed'
@@ -117,6 +118,9 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
   /** from then on it takes no further request */
   readonly #retiresAt: number
   #connectError: ProxyError | undefined = undefined
+  /** of a response that is held: whether no body follows its head; whether the upstream has closed its side behind it */
+  #heldBodiless = false
+  #heldEnded = false
 
   constructor(connector: Connector, context: UpstreamContext) {
     this.#connector = connector
@@ -222,6 +226,27 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     this.#inlet.mayBorrow = false
   }
 
+  /** Keeps back what follows the head of the response, until {@link release}. Only while that head is being taken. */
+  hold(): void {
+    this.#state = 'held'
+    this.#heldEnded = false
+    this.deadline = NEVER // it is not the upstream that is slow
+  }
+
+  /** Goes on behind the head of a response that was held; of another one it changes nothing. */
+  release(): void {
+    if (this.#state !== 'held') return
+    const kept = this.#kept.take()
+    this.#state = 'body'
+    this.deadline = this.#context.deadlines.after(this.#context.limits.streamTimeout)
+    this.#inlet.resume()
+    guard(this, () => {
+      if (this.#heldBodiless) this.#onResponseComplete(kept.length === 0)
+      this.#takeAll(kept, kept.length)
+      if (this.#heldEnded) this.#onEnd()
+    })
+  }
+
   /** Stops reading the response: the client cannot keep up. */
   pause(): void {
     this.#inlet.pause()
@@ -240,6 +265,10 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
   /** Takes in a piece from the socket. */
   onPiece(octets: Buffer, length: number): void {
     this.#context.counts.octetsReceived += length
+    this.#takeAll(octets, length)
+  }
+
+  #takeAll(octets: Buffer, length: number): void {
     try {
       let at = 0
       while (at < length && this.#state !== 'closed') at = this.#take(octets, at, length)
@@ -261,6 +290,11 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
         if (this.#body.complete) this.#onResponseComplete(next === end)
         return next
       }
+      case 'held':
+        // The rest of this read is kept; not more of it than that, since nobody knows for how long.
+        if (this.#kept.length > 0) this.#inlet.pause()
+        this.#kept.append(octets, start, end)
+        return end
       case 'tunnel':
         if (this.#tunnel === undefined) this.#kept.append(octets, start, end)
         else this.#tunnel.onOctets(octets, start, end)
@@ -305,8 +339,10 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
     this.#state = 'body'
     this.deadline = this.#context.deadlines.after(this.#context.limits.streamTimeout)
     this.#exchange?.onResponse(head)
-    // Asked anew, since the exchange may have turned the connection into a tunnel, or given it up.
-    if (this.#now() === 'body' && head.framing === NO_BODY) this.#onResponseComplete(whole.next === end)
+    // Asked anew, since the exchange may have turned the connection into a tunnel, given it up, or held it.
+    const now = this.#now()
+    if (now === 'body' && head.framing === NO_BODY) this.#onResponseComplete(whole.next === end)
+    if (now === 'held') this.#heldBodiless = head.framing === NO_BODY && head.status !== 101
     return whole.next
   }
 
@@ -382,6 +418,7 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
         this.#fail(new ProxyError('ERR_RESPONSE_STALLED', 'no octet of the response body came in time'))
         return
       case 'idle':
+      case 'held':
       case 'tunnel':
       case 'closed':
         this.#socket.destroy()
@@ -420,6 +457,9 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
           this.#fail(new ProxyError('ERR_RESPONSE_CUT_SHORT', 'the upstream closed within the response body'))
         }
         return
+      case 'held':
+        this.#heldEnded = true // the body may be here, whole
+        return
       case 'head':
         this.#fail(new ProxyError('ERR_UPSTREAM_CLOSED', 'the upstream closed before a whole response head'))
         return
@@ -453,7 +493,8 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
       this.#connectError ??= new ProxyError('ERR_UPSTREAM_UNREACHABLE', message, { cause: error })
       return // 'close' follows
     }
-    const code = this.#state === 'body' ? 'ERR_RESPONSE_CUT_SHORT' : 'ERR_UPSTREAM_CLOSED'
+    const code =
+      this.#state === 'body' || this.#state === 'held' ? 'ERR_RESPONSE_CUT_SHORT' : 'ERR_UPSTREAM_CLOSED'
     this.#fail(new ProxyError(code, describeConnectionError(error), { cause: error }))
   }
 

@@ -154,6 +154,7 @@ class Stand {
       clock: wrap('clock', () => performance.now()),
       date,
       nextRequestId: wrap('nextRequestId', () => 'test-1'),
+      middleware: { rules, deadlines, timeout: () => SHORT, onFault: () => undefined },
       observer,
     }
     this.#listener = new Listener({

@@ -2,7 +2,7 @@
 
 import { type Config, readConfig } from '../../src/config.ts'
 import { DEMO_SECRET, readHmacKey } from '../../src/jwt/keys.ts'
-import { exchangeFields } from '../../src/log.ts'
+import { exchangeFields } from '../../src/exchange-fields.ts'
 import { type GatewayConfig, plainGateway } from '../../src/http/gateway.ts'
 import { type Changeable, createProxy, type Proxy } from '../../src/proxy.ts'
 import { eventually, RawUpstream, Wire } from './wire.ts'
@@ -40,11 +40,13 @@ export const KEY = readHmacKey(DEMO_SECRET, 'hex')
  * @param env settings, as environment variables; SIGNET_UPSTREAM may name another upstream
  * @param change what no environment variable can say
  * @param gateway what the configuration file would say
+ * @param middleware what only a program can say
  */
 export async function startStand(
   env: Record<string, string> = {},
   change: (config: Config) => Config = (config) => config,
   gateway: Partial<GatewayConfig> | ((upstreamPort: number) => Partial<GatewayConfig>) = {},
+  middleware: Pick<Changeable, 'middleware' | 'middlewareTimeout'> = {},
 ): Promise<Stand> {
   const upstream = await RawUpstream.listen()
   const settings = {
@@ -74,6 +76,7 @@ export async function startStand(
       ...(typeof gateway === 'function' ? gateway(upstream.port) : gateway),
     },
     key: KEY,
+    ...middleware,
   }
   const proxy = createProxy({
     ...changeable,
