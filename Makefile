@@ -10,7 +10,7 @@ SHELL := /bin/sh
 BIN := node_modules/.bin
 INSTALLED := node_modules/.package-lock.json
 SOURCES := $(shell find src -name '*.ts')
-OTHERS := $(shell find test bench scripts -name node_modules -prune -o -name '*.ts' -print)
+OTHERS := $(shell find test bench scripts examples -name node_modules -prune -o -name '*.ts' -print)
 TSC := $(BIN)/tsc --noEmitOnError
 
 build: dist/main.js ## install what is missing and compile src/ to dist/ (this is what `make` alone does)

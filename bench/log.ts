@@ -1,7 +1,7 @@
 // What a log line of an exchange costs: spelled out, against pino writing the same members. Prints ns per line.
 
 import { openSync } from 'node:fs'
-import { exchangeFields } from '../src/exchange-fields.ts'
+import { exchangeFields } from '../src/exchange-record.ts'
 import { exchangeLine, openLog } from '../src/log.ts'
 import { RECORD } from './support/exchange-record.ts'
 

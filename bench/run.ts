@@ -22,7 +22,18 @@ Compares signet with other proxies; writes bench/RESULTS.md unless --only or --n
 /** s of load before the first round, so that everybody is compiled and connected */
 const WARM_UP = 3
 /** Programs of their own: each prints its table. */
-const MICRO_BENCHES = ['head', 'mint', 'auth', 'log', 'relay', 'idle', 'routes', 'limits', 'middleware']
+const MICRO_BENCHES = [
+  'head',
+  'mint',
+  'auth',
+  'credentials',
+  'log',
+  'relay',
+  'idle',
+  'routes',
+  'limits',
+  'middleware',
+]
 
 const { values } = parseArgs({
   options: {

@@ -13,6 +13,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'upstreams.*': 'UpstreamOptions',
   'upstreams.*.targets[]': 'TargetOptions',
   'upstreams.*.tls': 'UpstreamTlsOptions',
+  'upstreams.*.credential': 'CredentialUseOptions',
   'upstreams.*.ejection': 'EjectionOptions',
   'upstreams.*.health': 'HealthOptions',
   'upstreams.*.token': 'TokenOptions',
@@ -20,6 +21,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'routes[].limit': 'LimitOptions',
   'routes[].compress': 'CompressionOptions',
   'authenticators.*': 'AuthenticatorOptions',
+  'credentials.*': 'CredentialOptions',
   'authenticators.*.keys[]': 'ApiKeyOptions',
 }
 

@@ -11,7 +11,7 @@ import {
 import { ReceivedCredentials } from './auth/credential.ts'
 import type { LoginResult } from './auth/session.ts'
 import { type FailureCode, ProxyError } from './errors.ts'
-import type { Destination } from './exchange.ts'
+import type { Destination } from './destination.ts'
 import type { RouteAccess } from './http/authentication.ts'
 import { compileCondition } from './http/condition.ts'
 import { fold } from './http/fields.ts'
@@ -34,11 +34,17 @@ export type OnAdmission = (authenticator: string, result: AdmissionResult) => vo
 
 /** Who may come in, and what proves that. */
 export interface Admission extends Required<Pick<Destination, 'withheld'>> {
-  /** Says who is asking. It throws the refusal, or rejects with it. @param client the client's address */
+  /**
+   * Says who is asking. It throws the refusal, or rejects with it.
+   *
+   * @param client the client's address
+   * @param trace `traceparent` for whoever is asked about it
+   */
   readonly admit: (
     head: RequestHead,
     client: string,
     match: RouteMatch<Destination>,
+    trace?: string,
   ) => Identity | Promise<Identity>
 }
 
@@ -84,8 +90,8 @@ export function createAdmission(
   }
 
   return {
-    admit(head, address, match) {
-      const received = new ReceivedCredentials(head, address)
+    admit(head, address, match, trace) {
+      const received = new ReceivedCredentials(head, address, trace)
       return tryFrom(0, undefined)
 
       function tryFrom(start: number, before: Failed | undefined): Identity | Promise<Identity> {

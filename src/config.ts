@@ -119,6 +119,8 @@ export const SETTINGS = {
     doc: 'least severe level logged: fatal, error, warn, info, debug, trace or silent' },
   accessLog: { group: 'logs', env: 'SIGNET_ACCESS_LOG', fallback: 'on', read: readOnOff,
     doc: 'a line for every exchange: on or off' },
+  trace: { group: 'logs', env: 'SIGNET_TRACE', fallback: 'off', read: readOnOff,
+    doc: "traceparent: a client's trace is continued or one begun, told upstream and logged: on or off" },
 
   config: { group: 'process', env: 'SIGNET_CONFIG', read: text(1, 4096),
     doc: 'path of a configuration file, YAML or JSON; signet check FILE tells what it says' },

@@ -22,6 +22,11 @@ export const FAILURES = {
   ERR_LOGIN_REFUSED: { status: 401, side: 'downstream', title: 'Invalid username or password.' },
   ERR_FORBIDDEN: { status: 403, side: 'downstream', title: 'The caller may not do this.' },
   ERR_SCOPE_INSUFFICIENT: { status: 403, side: 'downstream', title: 'The token has not the scope for this.' },
+  ERR_CREDENTIAL_DENIED: {
+    status: 403,
+    side: 'downstream',
+    title: 'The authorization server grants no token for this.',
+  },
   ERR_DESTINATION_FORBIDDEN: {
     status: 403,
     side: 'downstream',
@@ -74,6 +79,16 @@ export const FAILURES = {
     side: 'signet',
     title: 'Requests cannot be counted at present.',
   },
+  ERR_CREDENTIAL_LIMIT: {
+    status: 503,
+    side: 'signet',
+    title: 'Too many requests wait for a token for the upstream.',
+  },
+  ERR_CREDENTIAL_REFUSED: {
+    status: 502,
+    side: 'signet',
+    title: 'The authorization server does not accept the proxy.',
+  },
   ERR_DRAINED: { status: 503, side: 'signet', title: 'The proxy is shutting down.' },
 
   ERR_UPSTREAM_UNREACHABLE: { status: 502, side: 'upstream', title: 'The upstream cannot be reached.' },
@@ -92,6 +107,21 @@ export const FAILURES = {
     status: 502,
     side: 'upstream',
     title: 'The response head of the upstream is too large.',
+  },
+  ERR_CREDENTIAL_MALFORMED: {
+    status: 502,
+    side: 'upstream',
+    title: 'The answer of the authorization server is malformed.',
+  },
+  ERR_CREDENTIAL_UNAVAILABLE: {
+    status: 503,
+    side: 'upstream',
+    title: 'The authorization server has no token at present.',
+  },
+  ERR_CREDENTIAL_TIMEOUT: {
+    status: 504,
+    side: 'upstream',
+    title: 'The authorization server did not answer in time.',
   },
   ERR_RESPONSE_CUT_SHORT: {
     status: 502,

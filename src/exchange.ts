@@ -6,6 +6,8 @@ import { compressedTrailers } from './compression/altered-head.ts'
 import { type CompressedExchange, CompressedResponse } from './compression/compressed-response.ts'
 import type { Compression } from './compression/compression.ts'
 import { asProxyError, FAILURES, type FailureCode, type OnFault, ProxyError } from './errors.ts'
+import type { Destination, Notes } from './destination.ts'
+import type { ExchangeObserver } from './exchange-record.ts'
 import { ASSERTED, type FieldRules } from './http/forward-fields.ts'
 import type { Encoding, Origin } from './http/gateway.ts'
 import { CHUNKED, type Framing, NO_BODY, UNTIL_CLOSE } from './http/framing.ts'
@@ -28,6 +30,7 @@ import type { Answer } from './middleware/answer.ts'
 import type { MiddlewareChain } from './middleware/chain.ts'
 import type { MiddlewarePhase } from './middleware/middleware.ts'
 import { type MiddlewareContext, type MiddlewareHost, MiddlewareRun } from './middleware/run.ts'
+import { type Trace, withheldWith } from './http/trace.ts'
 import type { Minted } from './jwt/mint.ts'
 import { type Balancer, blamesTarget } from './net/balancer.ts'
 import type { Deadlines } from './net/deadlines.ts'
@@ -35,44 +38,6 @@ import type { ClientExchange, Downstream } from './net/downstream.ts'
 import type { Pool, Waiter } from './net/pool.ts'
 import { Tunnel } from './net/tunnel.ts'
 import type { Upstream } from './net/upstream.ts'
-import type { Told } from './told.ts'
-
-/** Takes what steps of admission have to say to either side: an exchange. Lines are whole, each with its CR LF. */
-export interface Notes {
-  /** Adds field lines to the response, whoever answers. */
-  tellClient(lines: string): void
-  /** Adds field lines to the forwarded request; what the client said under these names is to be dropped by `told`. */
-  tellUpstream(lines: string): void
-}
-
-/** Where a route leads, and what is done on the way. */
-export interface Destination {
-  /** name of the route, for the log; undefined where there is only one */
-  readonly route: string | undefined
-  readonly upstream: Balancer
-  /**
-   * Lets a request in and says who sent it. It throws the refusal, or rejects with it, and has deadlines of its own. Absent:
-   * anybody may come in.
-   *
-   * @param client the client's address
-   * @param notes what the client is to be told with the response, refusals included
-   * @returns undefined where nobody was asked who it is
-   */
-  readonly admit?: (
-    head: RequestHead,
-    client: string,
-    match: RouteMatch<Destination>,
-    notes: Notes,
-  ) => Identity | undefined | Promise<Identity | undefined>
-  /** fields with credentials that are for signet alone, by the authenticator that has let it in */
-  readonly withheld?: ReadonlyMap<string, Withheld>
-  /** what the upstream is told with proof; undefined where that is the plain token alone */
-  readonly told?: Told | undefined
-  /** Compresses responses for clients that accept it. Absent: all are left as they are. */
-  readonly compression?: Compression
-  /** Runs around its exchanges. Absent: none does. */
-  readonly middleware?: MiddlewareChain
-}
 
 /** What all exchanges of a proxy share: its stages, and who is told what became of each. */
 export interface Stages {
@@ -100,47 +65,10 @@ export interface Stages {
   readonly date: () => string
   readonly nextRequestId: () => string
   readonly middleware: MiddlewareContext
+  /** the trace of a request; absent where nothing is traced */
+  readonly trace?: ((head: RequestHead) => Trace) | undefined
   readonly observer: ExchangeObserver
   readonly onFault: OnFault
-}
-
-/** Who is told what happens: counters and log. None of it may throw, and none of it may be waited for. */
-export interface ExchangeObserver {
-  onStarted(): void
-  onFinished(record: ExchangeRecord): void
-  onReused(): void
-  onRetried(): void
-  onDropped: OnDrop
-  /** a client field that imitates signet's own was dropped */
-  onImitation(): void
-  onTunnel(change: 'opened' | 'closed'): void
-}
-
-/** What became of one exchange, for the log line and the counters. Nothing secret. */
-export interface ExchangeRecord {
-  readonly id: string
-  readonly client: string
-  readonly method: string
-  /** request-target without its query, which may hold secrets */
-  readonly path: string
-  /** name of the route; undefined for what had none, and where there is only one */
-  readonly route: string | undefined
-  readonly status: number
-  readonly failure: ProxyError | undefined
-  readonly octetsIn: number
-  readonly octetsOut: number
-  /** ms from the whole head to the last octet of the response */
-  readonly duration: number
-  /** ms from the whole head to the response head of the upstream */
-  readonly upstreamDuration: number | undefined
-  readonly upstream: string | undefined
-  readonly reused: boolean
-  readonly retried: boolean
-  readonly jti: string | undefined
-  /** who was asking; undefined where nobody was asked */
-  readonly subject: string | undefined
-  /** what the response was compressed with here; undefined where it went as it came */
-  readonly encoding: Encoding | undefined
 }
 
 /** Where the exchange stands, as far as its upstream goes. */
@@ -186,6 +114,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
   readonly #client: Downstream
   readonly #stages: Stages
   readonly #id: string
+  readonly #trace: Trace | undefined
   readonly #startedAt: number
   readonly #octetsBefore: number
   #phase: Phase = 'routing'
@@ -230,6 +159,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
     this.#client = client
     this.#stages = stages
     this.#id = stages.nextRequestId()
+    this.#trace = stages.trace?.(head)
     this.#startedAt = stages.clock()
     this.#octetsBefore = client.octetsOut
     stages.observer.onStarted()
@@ -240,7 +170,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
   }
 
   get #withheld(): Withheld | undefined {
-    return this.#identity && this.#match?.value.withheld?.get(this.#identity.authenticator)
+    return this.#match?.value.withheld?.get(this.#identity?.authenticator ?? '')
   }
 
   // ── the stages, in order ────────────────────────────────────────────────────────────────────────────────────
@@ -319,6 +249,14 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
     else this.#through('proxy', () => this.#forward(match))
   }
 
+  get trace(): string | undefined {
+    return this.#trace?.parent
+  }
+
+  get gone(): boolean {
+    return this.#phase === 'over'
+  }
+
   tellClient(lines: string): void {
     this.#clientLines += lines
   }
@@ -362,15 +300,17 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
     this.#upgrade = head.upgrade !== undefined && upgrades.has(head.upgrade) ? head.upgrade : undefined
     const prefix = told?.token === undefined ? `${jwtHeader}: ` : told.token.prefix
     const token = minted === undefined ? '' : `${prefix}${minted.jwt}\r\n`
+    const trace = this.#trace === undefined ? '' : `traceparent: ${this.#trace.parent}\r\n`
     const fields = told === undefined ? this.#upstreamLines : told.lines + this.#upstreamLines
-    const lines = `${this.#client.forwarding.lines(head)}Via: 1.${head.minor} ${pseudonym}\r\n${fields}${token}`
+    const lines = `${this.#client.forwarding.lines(head)}Via: 1.${head.minor} ${pseudonym}\r\n${trace}${fields}${token}`
+    const withheld = withheldWith(this.#trace, this.#withheld)
     const additions = {
       target: this.#target,
       authority: upstream.authorityFor(origin),
       fallbackAuthority: origin.authority,
       lines,
       upgrade: this.#upgrade,
-      withheld: this.#middleware === undefined ? this.#withheld : this.#middleware.withoutOwn(this.#withheld),
+      withheld: this.#middleware === undefined ? withheld : this.#middleware.withoutOwn(withheld),
     }
     this.#opening = rewriteRequest(head, additions, this.#onDrop)
     this.#headLength = this.#opening.length
@@ -456,13 +396,9 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
 
   onRequestTrailers(octets: Buffer, start: number, end: number): void {
     const trailers = this.#stages.parser.parseTrailers(octets, start, end, 'ERR_BODY_MALFORMED')
-    const passing = rewriteTrailers(
-      trailers,
-      this.#stages.rules,
-      this.#head.nominated,
-      this.#onDrop,
-      this.#withheld,
-    )
+    const { rules } = this.#stages
+    const withheld = this.#middleware?.withChanged(this.#withheld) ?? this.#withheld
+    const passing = rewriteTrailers(trailers, rules, this.#head.nominated, this.#onDrop, withheld)
     if (this.#upstream === undefined) this.#middleware?.onRequestTrailers(passing)
     else this.#upstream.sendText(`${passing}\r\n`)
   }
@@ -496,6 +432,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
     this.#responseBegun = true
     this.#headAt = this.#stages.clock()
     if (this.#pool !== undefined && this.#balancer?.several === true) this.#balancer.onSuccess(this.#pool)
+    if (head.status === 401) this.#match?.value.onUnauthorized?.(this.#upstreamLines)
     const upstream = this.#upstream
     if (this.#middleware === undefined || upstream === undefined) this.#takeResponse(head)
     else {
@@ -744,6 +681,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
     if (this.#match === undefined || this.#pool === undefined) return
     const sameHead = this.#hostAt(pool.origin) === this.#hostAt(this.#pool.origin)
     this.#pool = pool
+    this.#middleware?.onMoved(pool.name)
     if (unsent !== undefined && sameHead) {
       this.#opening = unsent
       return
@@ -829,6 +767,7 @@ export class Exchange implements ClientExchange, CompressedExchange, Waiter, Not
     const query = head.received.indexOf('?')
     observer.onFinished({
       id: this.#id,
+      trace: this.#trace?.id,
       client: this.#client.forwarding.clientOf(head),
       method: head.method,
       path: query === -1 ? head.received : head.received.slice(0, query),

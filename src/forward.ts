@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { ProxyError } from './errors.ts'
-import type { Destination } from './exchange.ts'
+import type { Destination } from './destination.ts'
 import { DEFAULT_EJECTION, type ForwardConfig, type Origin, type UpstreamConfig } from './http/gateway.ts'
 import type { RequestHead } from './http/request.ts'
 import type { RouteMatch } from './http/route-table.ts'

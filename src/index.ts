@@ -19,6 +19,8 @@ export type {
   AuthenticatorOptions,
   CompressionOptions,
   ConfigOptions,
+  CredentialOptions,
+  CredentialUseOptions,
   DestinationOptions,
   EjectionOptions,
   ForwardOptions,

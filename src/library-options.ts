@@ -62,10 +62,15 @@ export function readOptions(options: Options): Changeable {
   const complain = (path: Path, reason: string) => {
     problems.push({ text: `${showPath(path)}: ${reason}`, offset: ELSEWHERE })
   }
-  const { middleware = [], middlewareTimeout, references } = options
+  if (typeof options !== 'object' || options === null) throw new ConfigError(['options: expected an object'])
+  const { middleware = [], middlewareTimeout, logger, references } = options
   checkAll(middleware, ['middleware'], complain)
   if (middlewareTimeout !== undefined && !isTimeout(middlewareTimeout))
     complain(['middlewareTimeout'], `expected an integer from 1 to ${LONGEST_TIMEOUT}, in ms`)
+  if (logger !== undefined && !hasMethods(logger, ['debug', 'info', 'warn', 'error']))
+    complain(['logger'], 'expected an object with the methods debug, info, warn and error')
+  const sources = isSources(references) ? references : undefined
+  if (sources !== references) complain(['references'], 'expected an object with env and the method readFile')
 
   const data = copyOf(options, complain)
   const ofRoutes = takeMiddleware(data, complain)
@@ -74,8 +79,8 @@ export function readOptions(options: Options): Changeable {
   if (data.upstream === undefined && data.routes === undefined && data.upstreams === undefined)
     complain(['upstream'], 'there is no built-in echo here: name an origin, or give upstreams and routes')
 
-  const file = readStructure(documentOf(data, problems), '', CHECKS, references)
-  const readFile = references?.readFile ?? refuseFiles
+  const file = readStructure(documentOf(data, problems), '', CHECKS, sources)
+  const readFile = sources?.readFile ?? refuseFiles
   const { config } = readConfig({ flags: {}, env: {}, readFile, checkSecret: CHECKS.checkSecret, file })
   const gateway = config.gateway ?? { ...plainGateway(config.upstream!), ...config.edges } // one of the two, as checked
   return {
@@ -89,6 +94,15 @@ export function readOptions(options: Options): Changeable {
 
 function refuseFiles(): never {
   throw new Error('files are read by references.readFile alone')
+}
+
+function hasMethods(value: unknown, names: readonly string[]): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return names.every((name) => typeof (value as Readonly<Record<string, unknown>>)[name] === 'function')
+}
+
+function isSources(value: unknown): value is ReferenceSources {
+  return hasMethods(value, ['readFile']) && typeof (value as { env?: unknown }).env === 'object'
 }
 
 function isTimeout(value: unknown): boolean {
@@ -125,8 +139,8 @@ function routeMiddleware(
   ofRoutes: readonly (readonly Middleware[])[],
   { routes }: GatewayConfig,
 ): RouteMiddleware | undefined {
-  const own = routes.map(({ name }, at) => [name, ofRoutes[at] ?? []] as const)
-  return { all, routes: new Map(own) }
+  const own = routes.map(({ name }, at) => [name, [...(ofRoutes[at] ?? [])]] as const)
+  return { all: [...all], routes: new Map(own) } // as checked, whatever becomes of the caller's lists
 }
 
 // ── values, and where they stand ──────────────────────────────────────────────────────────────────────────────────
@@ -135,7 +149,6 @@ type Data = Record<string, unknown>
 
 /** The values alone: what is done to them is not done to the caller's. What is `undefined` is not there. */
 function copyOf(options: Options, complain: Complain): Data {
-  if (typeof options !== 'object' || options === null) throw new ConfigError(['options: expected an object'])
   const given = Object.entries(options).filter(([key]) => !OWN.includes(key) && !REFUSED.has(key))
   for (const [key, reason] of REFUSED) {
     const value = (options as Data)[key]

@@ -2,7 +2,7 @@
 // environment, no files, takes no signals and writes nothing but to the logger that it is given.
 
 import { FIXED_SETTINGS } from './config.ts'
-import { exchangeFields } from './exchange-fields.ts'
+import { exchangeFields } from './exchange-record.ts'
 import { type Logger, type Options, readOptions } from './library-options.ts'
 import type { ProxyLogger } from './observer.ts'
 import { type Changeable, createProxy as composeProxy, type Listening } from './proxy.ts'
@@ -43,6 +43,7 @@ export function createProxy(options: Options): Proxy {
     logExchange: (record, subject) => logger.info(exchangeFields(record, subject)),
   })
   let listening: Promise<Listening> | undefined
+  let open = false
   let closing: Promise<void> | undefined
 
   async function close(): Promise<void> {
@@ -59,11 +60,12 @@ export function createProxy(options: Options): Proxy {
     async listen() {
       if (listening !== undefined || closing !== undefined) throw new Error('a proxy listens once')
       listening = proxy.listen()
+      await listening
+      open = true
       return listening
     },
     reload(next) {
-      if (listening === undefined || closing !== undefined)
-        throw new Error('only what listens can be reloaded')
+      if (!open || closing !== undefined) throw new Error('only what listens can be reloaded')
       const read = readOptions(next)
       proxy.reload(read)
       return FIXED_SETTINGS.filter((name) => first.config[name] !== read.config[name])

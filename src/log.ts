@@ -2,8 +2,7 @@
 
 import pino, { type Logger } from 'pino'
 import pretty from 'pino-pretty'
-import type { ExchangeRecord } from './exchange.ts'
-import { exchangeFields, roundMs } from './exchange-fields.ts'
+import { type ExchangeRecord, exchangeFields, roundMs } from './exchange-record.ts'
 
 /** How to log. */
 export interface LogOptions {
@@ -128,9 +127,9 @@ const INFO = 30
  * @param worker number of the worker whose exchange it was, where there are several
  */
 export function exchangeLine(record: ExchangeRecord, subject: string, now: number, worker?: number): string {
-  const { failure, jti, route, upstream, upstreamDuration } = record
+  const { failure, jti, route, trace, upstream, upstreamDuration } = record
   let line =
-    `{"level":${INFO},"time":${now},${worker === undefined ? '' : `"worker":${worker},`}"event":"exchange","id":${quote(record.id)},"client":${quote(record.client)}` +
+    `{"level":${INFO},"time":${now},${worker === undefined ? '' : `"worker":${worker},`}"event":"exchange","id":${quote(record.id)}${trace === undefined ? '' : `,"trace":"${trace}"`},"client":${quote(record.client)}` +
     `,"method":${quote(record.method)},"path":${quote(record.path)},"status":${record.status}` +
     `,"octetsIn":${record.octetsIn},"octetsOut":${record.octetsOut},"ms":${roundMs(record.duration)}`
   if (upstreamDuration !== undefined) line += `,"upstreamMs":${roundMs(upstreamDuration)}`

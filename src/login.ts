@@ -166,6 +166,7 @@ export class LoginExchange implements ClientExchange, Watched {
     const query = received.indexOf('?')
     observer.onFinished({
       id: this.#id,
+      trace: this.#stages.trace?.(this.#head).id,
       client: this.#client.forwarding.clientOf(this.#head),
       method,
       path: query === -1 ? received : received.slice(0, query),

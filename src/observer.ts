@@ -4,7 +4,7 @@
 import type { Traffic } from './admin/traffic.ts'
 import type { Config } from './config.ts'
 import type { ProxyError } from './errors.ts'
-import type { ExchangeObserver, ExchangeRecord } from './exchange.ts'
+import type { ExchangeObserver, ExchangeRecord } from './exchange-record.ts'
 import type { Downstream } from './net/downstream.ts'
 
 /** The part of a pino logger that is used. */

@@ -115,6 +115,14 @@ export interface TokenOptions {
   readonly claims?: Readonly<Record<string, unknown>> | undefined
 }
 
+/** name of a credential whose token is sent in Authorization, none, or a mapping of use and scope */
+export interface CredentialUseOptions {
+  /** name of the credential */
+  readonly use: string
+  /** scopes that are asked for in place of those of the credential */
+  readonly scope?: string | undefined
+}
+
 /** one origin, a list of origins that all do the same, or a mapping with targets */
 export interface UpstreamOptions {
   /** the origins: each a text, or url and weight */
@@ -133,6 +141,8 @@ export interface UpstreamOptions {
   readonly fields?: Readonly<Record<string, string>> | undefined
   /** plain, none, or a mapping with what is different about the token */
   readonly token?: 'plain' | 'none' | TokenOptions | undefined
+  /** name of a credential whose token is sent in Authorization, none, or a mapping of use and scope */
+  readonly credential?: string | CredentialUseOptions | undefined
 }
 
 /** how many requests a caller may send; beyond, 429 */
@@ -185,6 +195,8 @@ export interface RouteOptions {
   readonly fields?: Readonly<Record<string, string>> | undefined
   /** plain, none, or a mapping with what is different about the token */
   readonly token?: 'plain' | 'none' | TokenOptions | undefined
+  /** name of a credential whose token is sent in Authorization, none, or a mapping of use and scope */
+  readonly credential?: string | CredentialUseOptions | undefined
   /** how many requests a caller may send; beyond, 429 */
   readonly limit?: LimitOptions | undefined
   /** true, or which responses are compressed for clients that accept it */
@@ -255,6 +267,40 @@ export interface AuthenticatorOptions {
   readonly lifetime?: number | undefined
 }
 
+/** one way to obtain tokens for upstreams */
+export interface CredentialOptions {
+  /** oauth2-code: a new token for each request; oauth2-client-credentials: one that requests share */
+  readonly kind: 'oauth2-code' | 'oauth2-client-credentials'
+  /** oauth2-code: URL where codes are granted (RFC 6749 §3.1) */
+  readonly authorizationEndpoint?: string | undefined
+  /** URL that gives tokens (RFC 6749 §3.2) */
+  readonly tokenEndpoint?: string | undefined
+  /** signet's name there */
+  readonly clientId?: string | undefined
+  /** signet's password there */
+  readonly clientSecret?: string | undefined
+  /** oauth2-code: URL that is registered there for codes to be sent to; nothing has to be at it */
+  readonly redirectUri?: string | undefined
+  /** oauth2-code: what iss has to be (RFC 9207), which is needed then */
+  readonly issuer?: string | undefined
+  /** scopes that are asked for */
+  readonly scope?: string | undefined
+  /** oauth2-client-credentials: audience that is asked for */
+  readonly audience?: string | undefined
+  /** oauth2-code: whom a token is for (login_hint) where nobody was asked; the subject otherwise */
+  readonly user?: string | undefined
+  /** ms for each whole answer; default: 2000 */
+  readonly timeout?: number | undefined
+  /** ms oauth2-client-credentials: before its end that a token is not used any more; default: 10000 */
+  readonly margin?: number | undefined
+  /** oauth2-code: flows at once; up to 1024 more wait; default: 16 */
+  readonly maxConcurrent?: number | undefined
+  /** the only authorities trusted, PEM */
+  readonly ca?: string | undefined
+  /** whether http:// may lead to another machine, secrets in the clear; default: false */
+  readonly allowHttp?: boolean | undefined
+}
+
 /** What a configuration file says, as an object. Durations are in ms. */
 export interface ConfigOptions {
   /** port to accept on; 0 takes any free one and prints it; default: 8080 */
@@ -321,6 +367,8 @@ export interface ConfigOptions {
   readonly drainTimeout?: number | undefined
   /** a line for every exchange: on or off; default: true */
   readonly accessLog?: true | false | 'on' | 'off' | undefined
+  /** traceparent: a client's trace is continued or one begun, told upstream and logged: on or off; default: false */
+  readonly trace?: true | false | 'on' | 'off' | undefined
   /** shared: sockets are read into one shared buffer; events: the fallback, by 'data' events; default: "shared" */
   readonly readPath?: 'shared' | 'events' | undefined
   /** TLS on the port that clients connect to */
@@ -343,4 +391,6 @@ export interface ConfigOptions {
   readonly routes?: readonly RouteOptions[] | undefined
   /** ways to find out who is asking, by name */
   readonly authenticators?: Readonly<Record<string, AuthenticatorOptions>> | undefined
+  /** ways to obtain tokens for upstreams, by name */
+  readonly credentials?: Readonly<Record<string, CredentialOptions>> | undefined
 }

@@ -1,7 +1,7 @@
 // The composition root: from a configuration to a proxy that listens. What lives as long as the process is made here once; what
 // depends on what a reload may change is compiled anew, and exchanged as a whole. Black-box tests start here.
 
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes, randomFillSync, randomUUID } from 'node:crypto'
 import { createAuthLimits } from './auth/authenticators.ts'
 import { createMetrics, type Metrics } from './admin/metrics.ts'
 import { type AnswerPage, createPages, type Siblings } from './admin/pages.ts'
@@ -11,7 +11,8 @@ import { Traffic } from './admin/traffic.ts'
 import { Compressors } from './compression/compression.ts'
 import { type Config, FIXED_SETTINGS } from './config.ts'
 import type { OnFault } from './errors.ts'
-import { type Destination, Exchange, type Stages } from './exchange.ts'
+import type { Destination } from './destination.ts'
+import { Exchange, type Stages } from './exchange.ts'
 import { type ForwardPoolOptions, ForwardTable } from './forward.ts'
 import { Gateway, type GatewayContext, type RouteMiddleware } from './gateway.ts'
 import { FieldRules } from './http/forward-fields.ts'
@@ -21,6 +22,7 @@ import { createHeadParser } from './http/parser.ts'
 import { writeRefusal } from './http/refusal.ts'
 import type { RequestHead } from './http/request.ts'
 import type { RouteMatch } from './http/route-table.ts'
+import { createTraceIds, traceOf } from './http/trace.ts'
 import { keysPageOf, type Page, pageOf } from './http/pages.ts'
 import type { HmacKey } from './jwt/keys.ts'
 import { LoginExchange } from './login.ts'
@@ -137,6 +139,7 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   let requests = 0
   const nextRequestId = () => `${processId}-${(++requests).toString(36)}`
+  const nextTraceId = createTraceIds(randomFillSync)
 
   // ── what a reload changes ───────────────────────────────────────────────────────────────────────────────────
 
@@ -151,6 +154,11 @@ export function createProxy(options: ProxyOptions): Proxy {
     auth,
     authLimits: createAuthLimits(auth),
     onAdmission: (authenticator, result) => traffic.authenticated(authenticator, result),
+    credentials: {
+      onResult: (credential, result) => traffic.credentialNeeded(credential, result),
+      onAsked: (credential, duration) => traffic.credentialAsked(credential, duration),
+      onCondition: onCredential,
+    },
     onRedis,
     compressors: new Compressors({ deadlines, onFault }, limits),
   }
@@ -198,7 +206,8 @@ export function createProxy(options: ProxyOptions): Proxy {
     const { config, key } = current
     const { routes } = gateway
     // What was signet's once stays so: the trailers of a request that began before must not imitate what its head says.
-    for (const name of [config.jwtHeader, ...teller.names]) asserted.add(name)
+    for (const name of [config.jwtHeader, ...teller.names, ...(config.trace ? ['traceparent'] : [])])
+      asserted.add(name)
     rules.assert([...asserted])
     const mintFor = createMinter({ key, user: config.user, now: Date.now, nextId: randomUUID })
     const shared = {
@@ -219,6 +228,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       date,
       nextRequestId,
       middleware,
+      trace: config.trace ? (head: RequestHead) => traceOf(head.fields, nextTraceId) : undefined,
       observer: observe(traffic, config, logger, options.logExchange),
       onFault,
     }
@@ -291,6 +301,11 @@ export function createProxy(options: ProxyOptions): Proxy {
     const line = { event: 'redis', condition, reason }
     const text = condition === 'back' ? reason : `Redis does not answer (${reason}): limits cannot be checked`
     attempt(() => (condition === 'back' ? logger.info(line, text) : logger.error(line, text)))
+  }
+
+  function onCredential(credential: string, condition: 'failing' | 'well', reason: string): void {
+    const line = { event: 'credential', credential, condition, reason }
+    attempt(() => (condition === 'well' ? logger.info(line, reason) : logger.error(line, reason)))
   }
 
   function createPool(origin: Origin, { lookUp, maxIdle }: Partial<ForwardPoolOptions> = {}): Pool {

@@ -61,6 +61,7 @@ const CONTEXT: GatewayContext = {
   auth,
   authLimits: createAuthLimits(auth),
   onAdmission: () => undefined,
+  credentials: { onResult: () => undefined, onAsked: () => undefined, onCondition: () => undefined },
   onRedis: () => undefined,
   compressors: new Compressors(
     { deadlines: new Deadlines(() => 0, noFault), onFault: noFault },

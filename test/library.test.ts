@@ -376,6 +376,14 @@ const WRONG: readonly [given: object, ...problems: RegExp[]][] = [
   [{ upstream: 'http://a', secret: SECRET, workers: 2 }, /^workers: middleware are functions/],
   [{ upstream: 'http://a', secret: SECRET, logLevel: 'info' }, /^logLevel: the logger that is given/],
   [
+    { upstream: 'http://a', secret: SECRET, logger: { info() {} } },
+    /^logger: expected an object with the methods/,
+  ],
+  [
+    { upstream: 'http://a', secret: SECRET, references: { readFile() {} } },
+    /^references: expected an object with env/,
+  ],
+  [
     { upstream: 'http://a', secretFile: 'key' },
     /^secretFile: .*files are read by references\.readFile alone/,
   ],
@@ -416,6 +424,18 @@ for (const [given, ...problems] of WRONG) {
     for (const text of found) assert.not.match(text, new RegExp(SECRET))
   })
 }
+
+options('what is no object is refused as such', () => {
+  for (const given of [undefined, null, 'text', 1])
+    assert.equal(problemsOf(given), ['options: expected an object'])
+})
+
+options('every type of the options can be imported by its name', () => {
+  const names = Array.from(read('src/options.ts').matchAll(/^export interface (\w+)/gm), ([, name]) => name)
+  assert.ok(names.length > 10)
+  const exported = /export type \{([^}]*)\} from '\.\/options\.ts'/.exec(read('src/index.ts'))?.[1]
+  assert.equal(exported?.match(/\w+/g), names.sort())
+})
 
 options('what is nested without an end is refused', () => {
   const endless: Record<string, unknown> = {}
@@ -530,6 +550,13 @@ options('it listens once, and closes as often as asked', async () => {
   assert.throws(() => proxy.reload(all), /only what listens/)
   await rejects(proxy.listen(), /listens once/)
   await rejects(Wire.connect(port), /./)
+
+  const early = createProxy(all)
+  const listening = early.listen()
+  assert.throws(() => early.reload(all), /only what listens/)
+  await listening
+  assert.equal(early.reload(all), [])
+  await early.close()
 
   const unused = createProxy(all)
   assert.throws(() => unused.reload(all), /only what listens/)

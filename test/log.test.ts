@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ProxyError } from '../src/errors.ts'
-import type { ExchangeRecord } from '../src/exchange.ts'
-import { exchangeFields } from '../src/exchange-fields.ts'
+import type { ExchangeRecord } from '../src/exchange-record.ts'
+import { exchangeFields } from '../src/exchange-record.ts'
 import { ENCODINGS } from '../src/http/gateway.ts'
 import { exchangeLine, openLog } from '../src/log.ts'
 
@@ -37,6 +37,7 @@ test('the line of an exchange is the JSON of its fields, whatever octets its tex
   const some = (value: fc.Arbitrary<string>) => fc.option(value, { nil: undefined })
   const arbitrary = fc.record({
     id: text,
+    trace: fc.option(fc.stringMatching(/^[\da-f]{32}$/), { nil: undefined }),
     client: text,
     method: text,
     path: text,

@@ -1,6 +1,6 @@
 // The exchange whose log line benches write.
 
-import type { ExchangeRecord } from '../../src/exchange.ts'
+import type { ExchangeRecord } from '../../src/exchange-record.ts'
 
 export const RECORD: ExchangeRecord = {
   id: '05cbdbf9-2s',

@@ -159,6 +159,30 @@ const FAMILIES: readonly TrafficFamily[] = [
         .map(({ authenticator, result, count }) => [count, { authenticator, result }]),
   },
   {
+    type: 'counter',
+    name: 'signet_credential_total',
+    help: 'Requests that needed a token for their upstream, by what came of it.',
+    labels: ['credential', 'result'],
+    samples: (traffic) =>
+      traffic.credentialCounts().map(({ credential, result, count }) => [count, { credential, result }]),
+  },
+  {
+    type: 'counter',
+    name: 'signet_credential_questions_total',
+    help: 'How often a token was asked for.',
+    labels: ['credential'],
+    samples: (traffic) =>
+      traffic.credentialQuestions().map(({ credential, count }) => [count, { credential }]),
+  },
+  {
+    type: 'counter',
+    name: 'signet_credential_seconds_total',
+    help: 'How long that took in all, until there was a token or none.',
+    labels: ['credential'],
+    samples: (traffic) =>
+      traffic.credentialQuestions().map(({ credential, ms }) => [ms / 1000, { credential }]),
+  },
+  {
     type: 'gauge',
     name: 'signet_tunnels_open',
     help: 'Upgraded connections open now.',

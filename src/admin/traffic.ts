@@ -148,6 +148,8 @@ export interface TrafficTally {
   readonly latency: HistogramTally
   readonly upstreamLatency: HistogramTally
   readonly authentications: readonly AuthenticationCount[]
+  readonly credentials: readonly CredentialCount[]
+  readonly credentialQuestions: readonly CredentialQuestions[]
 }
 
 /** How often an authenticator came to one result. */
@@ -156,6 +158,21 @@ export interface AuthenticationCount {
   readonly authenticator: string
   readonly result: string
   readonly count: number
+}
+
+/** How often requests that needed a credential for their upstream came to one result. */
+export interface CredentialCount {
+  /** as it is configured */
+  readonly credential: string
+  readonly result: string
+  readonly count: number
+}
+
+/** How often a token was asked for, and how long that took in all. */
+export interface CredentialQuestions {
+  readonly credential: string
+  readonly count: number
+  readonly ms: number
 }
 
 /** The tally of a process that is gone: what it had open is closed, and what it was doing will never finish. */
@@ -198,6 +215,8 @@ export class Traffic {
 
   /** by authenticator, then by result: both from the configuration and the code, so strangers cannot add to it */
   readonly #authentications = new Map<string, Map<string, number>>()
+  readonly #credentials = new Map<string, Map<string, number>>()
+  readonly #credentialQuestions = new Map<string, { readonly count: number; readonly ms: number }>()
 
   exchangesStarted = 0
   exchangesFinished = 0
@@ -307,6 +326,33 @@ export class Traffic {
     ).flat()
   }
 
+  /** A request needed a credential for its upstream; `count` times. */
+  credentialNeeded(credential: string, result: string, count = 1): void {
+    let results = this.#credentials.get(credential)
+    if (results === undefined) this.#credentials.set(credential, (results = new Map()))
+    results.set(result, (results.get(result) ?? 0) + count)
+  }
+
+  /** An authorization server was asked for a token; `count` times, which took `ms` in all. */
+  credentialAsked(credential: string, ms: number, count = 1): void {
+    const sum = this.#credentialQuestions.get(credential)
+    this.#credentialQuestions.set(credential, {
+      count: count + (sum?.count ?? 0),
+      ms: ms + (sum?.ms ?? 0),
+    })
+  }
+
+  /** What came of it, without the pairs that never occurred. */
+  credentialCounts(): CredentialCount[] {
+    return Array.from(this.#credentials, ([credential, results]) =>
+      Array.from(results, ([result, count]) => ({ credential, result, count })),
+    ).flat()
+  }
+
+  credentialQuestions(): CredentialQuestions[] {
+    return Array.from(this.#credentialQuestions, ([credential, sum]) => ({ credential, ...sum }))
+  }
+
   /** Exchanges started and not yet finished. */
   get inFlight(): number {
     return this.exchangesStarted - this.exchangesFinished
@@ -346,6 +392,8 @@ export class Traffic {
       latency: this.latency.tally(),
       upstreamLatency: this.upstreamLatency.tally(),
       authentications: this.authenticationCounts(),
+      credentials: this.credentialCounts(),
+      credentialQuestions: this.credentialQuestions(),
     }
   }
 
@@ -362,6 +410,10 @@ export class Traffic {
     this.upstreamLatency.add(tally.upstreamLatency)
     for (const { authenticator, result, count } of tally.authentications)
       this.authenticated(authenticator, result, count)
+    for (const { credential, result, count } of tally.credentials)
+      this.credentialNeeded(credential, result, count)
+    for (const { credential, count, ms } of tally.credentialQuestions)
+      this.credentialAsked(credential, ms, count)
   }
 
   /**

@@ -1,10 +1,11 @@
-// Asks another server by HTTP, for a key set or about a token. In: where, what, and until when. Out: the JSON of a 200. Not on
-// the road: Node's own client does it, over connections of its own. Redirects are not followed, certificates always verified.
+// Asks another server by HTTP: for a key set, about a token, for a token. In: where, what, and until when. Out: the JSON of a
+// 200, or the whole reply. Not on the road: Node's own client does it, over connections of its own. Redirects are not followed,
+// certificates always verified.
 
-import type { Agent, IncomingMessage, RequestOptions } from 'node:http'
+import type { Agent, IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http'
 import type { RemoteConfig } from '../http/authentication.ts'
 
-/** Connections to one server. */
+/** Connections to one server, unless more are asked for. */
 const MOST_CONNECTIONS = 16
 /** Octets of an answer. */
 const MOST_OCTETS = 256 * 1024
@@ -21,27 +22,67 @@ export interface Question {
   readonly method: 'GET' | 'POST'
   readonly fields: Readonly<Record<string, string>>
   readonly body?: string
+  /** added to that of the URL, without `?` */
+  readonly query?: string
+}
+
+/** A whole reply, whatever its status. */
+export interface Reply {
+  readonly status: number
+  readonly fields: IncomingHttpHeaders
+  readonly body: Buffer
+}
+
+/** Why there is no answer: none in time, none at all, or one that is not as it has to be. */
+export class AskError extends Error {
+  readonly kind: 'timeout' | 'unavailable' | 'malformed'
+
+  /** @param message for the log; nothing of what was asked or answered */
+  constructor(kind: AskError['kind'], message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'AskError'
+    this.kind = kind
+  }
 }
 
 /** Asks one server. */
 export class Remote {
   readonly #config: RemoteConfig
+  readonly #connections: number
   #agent: Agent | undefined = undefined
   #running = 0
   #closed = false
 
-  constructor(config: RemoteConfig) {
+  /** @param connections at most to this server: with more questions at once, the others wait, and their time runs */
+  constructor(config: RemoteConfig, connections = MOST_CONNECTIONS) {
     this.#config = config
+    this.#connections = connections
   }
 
   /**
-   * Asks. A connection that had been used before and is closed under the question has died of old age: then it is asked once
-   * more (RFC 9112 §9.3.1), since asking changes nothing.
+   * Asks for JSON.
    *
    * @returns the JSON of its answer, not yet checked
-   * @throws {Error} what went wrong, for the log: no connection, no answer in time, any status but 200, too much, no JSON
+   * @throws {AskError} no connection, no answer in time, any status but 200, too much, no JSON
    */
-  async ask(question: Question): Promise<unknown> {
+  ask(question: Question): Promise<unknown> {
+    return this.#within(question, jsonOf)
+  }
+
+  /**
+   * Asks for whatever there is.
+   *
+   * @throws {AskError} no connection, no answer in time, too much
+   */
+  exchange(question: Question): Promise<Reply> {
+    return this.#within(question, replyOf)
+  }
+
+  /**
+   * A connection that had been used before and is closed under the question has died of old age: then it is asked once more
+   * (RFC 9112 §9.3.1), since asking changes nothing.
+   */
+  async #within<T>(question: Question, take: (response: IncomingMessage) => Promise<T>): Promise<T> {
     this.#running++
     let signal: AbortSignal | undefined
     try {
@@ -51,9 +92,12 @@ export class Remote {
         : await import('node:http')
       signal = AbortSignal.timeout(this.#config.timeout) // for all of it, the name and the last octet included
       const send = this.#send.bind(this, client, question, signal)
-      return await jsonOf((await send()) ?? (await send()))
+      const response = (await send()) ?? (await send())
+      if (response === undefined) throw new AskError('unavailable', 'it closes its connections')
+      return await take(response)
     } catch (error) {
-      throw new Error(signal?.aborted === true ? 'no answer in time' : describe(error), { cause: error })
+      if (signal?.aborted === true) throw new AskError('timeout', 'no answer in time', { cause: error })
+      throw error instanceof AskError ? error : new AskError(kindOf(error), describe(error), { cause: error })
     } finally {
       this.#running--
       this.#closeIfDone()
@@ -75,11 +119,11 @@ export class Remote {
   /** @returns undefined when the connection had died of old age */
   #send(
     { Agent, request }: Client,
-    { method, fields, body }: Question,
+    { method, fields, body, query }: Question,
     signal: AbortSignal,
   ): Promise<IncomingMessage | undefined> {
     const { url, ca } = this.#config
-    this.#agent ??= new Agent({ keepAlive: true, maxSockets: MOST_CONNECTIONS, timeout: IDLE })
+    this.#agent ??= new Agent({ keepAlive: true, maxSockets: this.#connections, timeout: IDLE })
     const options: RequestOptions & { readonly ca?: string; readonly rejectUnauthorized: true } = {
       agent: this.#agent,
       method,
@@ -94,7 +138,7 @@ export class Remote {
       ...(ca === undefined ? {} : { ca }),
     }
     return new Promise((resolve, reject) => {
-      const asked = request(url, options, resolve)
+      const asked = request(query === undefined ? url : withQuery(url, query), options, resolve)
       asked.on('error', (error) => {
         const ofAge = asked.reusedSocket && 'code' in error && error.code === 'ECONNRESET'
         if (ofAge) resolve(undefined)
@@ -107,25 +151,49 @@ export class Remote {
   }
 }
 
-async function jsonOf(response: IncomingMessage | undefined): Promise<unknown> {
-  if (response === undefined) throw new Error('it closes its connections')
+async function jsonOf(response: IncomingMessage): Promise<unknown> {
   const { statusCode } = response
   if (statusCode !== 200) {
     response.destroy()
-    throw new Error(`status ${statusCode}, not 200`)
+    throw new AskError('malformed', `status ${statusCode}, not 200`)
   }
+  return parseJson(await bodyOf(response))
+}
+
+async function replyOf(response: IncomingMessage): Promise<Reply> {
+  const { statusCode = 0, headers } = response
+  return { status: statusCode, fields: headers, body: await bodyOf(response) }
+}
+
+async function bodyOf(response: IncomingMessage): Promise<Buffer> {
   const pieces: Buffer[] = []
   let octets = 0
   for await (const piece of response as AsyncIterable<Buffer>) {
     octets += piece.length
-    if (octets > MOST_OCTETS) throw new Error(`more than ${MOST_OCTETS} octets`) // which ends the response, too
+    // Thrown in here it ends the response, too.
+    if (octets > MOST_OCTETS) throw new AskError('malformed', `more than ${MOST_OCTETS} octets`)
     pieces.push(piece)
   }
+  return Buffer.concat(pieces)
+}
+
+/** @throws {AskError} with nothing of what could not be read */
+export function parseJson(body: Buffer): unknown {
   try {
-    return JSON.parse(Buffer.concat(pieces).toString('utf8'))
+    return JSON.parse(body.toString('utf8'))
   } catch {
-    throw new Error('its answer is no JSON') // the reason would repeat some of it
+    throw new AskError('malformed', 'its answer is no JSON') // the reason would repeat some of it
   }
+}
+
+function withQuery(url: string, query: string): string {
+  return `${url}${url.includes('?') ? '&' : '?'}${query}`
+}
+
+/** What is no HTTP is nonsense; anything else that goes wrong with a connection may be better the next time. */
+function kindOf(error: unknown): AskError['kind'] {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return code.startsWith('HPE_') ? 'malformed' : 'unavailable'
 }
 
 function describe(error: unknown): string {

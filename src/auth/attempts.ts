@@ -1,8 +1,6 @@
 // How often an address may try a password. In: addresses, a clock. Out: whether another attempt may be made, and if not, when.
 // Of each process by itself, in bounded memory.
 
-import { networkOf } from '../http/address.ts'
-
 /** Attempts that an address may have wrong or under way within {@link WINDOW}. */
 export const MOST_ATTEMPTS = 10
 /** ms */
@@ -31,7 +29,7 @@ export class Attempts {
    * @returns 0 when there was one left; or else the seconds until there is
    */
   take(address: string): number {
-    const key = networkOf(address)
+    const key = network(address)
     const now = this.#clock()
     const known = this.#tallies.get(key)
     if (known !== undefined && known.until > now) {
@@ -47,7 +45,7 @@ export class Attempts {
 
   /** The attempt was a right one: it does not count. Those that were wrong still do. */
   giveBack(address: string): void {
-    const known = this.#tallies.get(networkOf(address))
+    const known = this.#tallies.get(network(address))
     if (known !== undefined && known.count > 0) known.count--
   }
 
@@ -57,4 +55,18 @@ export class Attempts {
       return
     }
   }
+}
+
+/** Who has one IPv6 address mostly has 2^64 of them: all of a /64 count as one (RFC 6177 §2). */
+function network(address: string): string {
+  if (!address.includes(':')) return address
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)
+  if (mapped !== null) return mapped[1]!
+  const [head = '', tail] = address.split('::', 2)
+  const before = head === '' ? [] : head.split(':')
+  if (tail === undefined) return before.slice(0, 4).join(':')
+  const behind = tail === '' ? 0 : tail.split(':').length
+  const zeros = Math.max(0, 8 - before.length - behind)
+  const groups = [...before, ...Array<string>(zeros).fill('0'), ...(tail === '' ? [] : tail.split(':'))]
+  return groups.slice(0, 4).join(':')
 }

@@ -12,12 +12,15 @@ export class ReceivedCredentials {
   readonly head: RequestHead
   /** the client's address */
   readonly address: string
+  /** `traceparent` for whoever is asked about them; undefined where nothing is traced */
+  readonly trace: string | undefined
   #authorization: string | typeof MALFORMED | undefined
   #looked = false
 
-  constructor(head: RequestHead, address: string) {
+  constructor(head: RequestHead, address: string, trace?: string) {
     this.head = head
     this.address = address
+    this.trace = trace
   }
 
   /** The token of `Authorization: Bearer` (RFC 6750 §2.1); undefined where there is none. */

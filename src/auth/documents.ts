@@ -1,4 +1,4 @@
-// What signet takes from elsewhere: login, key sets, answers to introspection. In: JSON. Out: what it is, or what is wrong
+// What signet takes from elsewhere: login, key sets, answers to introspection, tokens. In: JSON. Out: what it is, or what is wrong
 // with it, by a JSON Schema each. The checker is loaded only where one of them is needed.
 
 import type { JSONSchemaType } from 'ajv/dist/2020.js'
@@ -12,6 +12,15 @@ export interface LoginDocument {
 /** Answer to introspection (RFC 7662 §2.2); the claims of an active token are whatever its issuer says. */
 export interface IntrospectionDocument {
   readonly active: boolean
+}
+
+/** A token for an upstream (RFC 6749 §5.1). */
+export interface TokenDocument {
+  readonly access_token: string
+  readonly token_type: string
+  /** seconds; not said by every server */
+  readonly expires_in?: number
+  readonly scope?: string
 }
 
 /** A set of keys (RFC 7517 §5), as far as jose does not look itself. */
@@ -44,6 +53,18 @@ const INTROSPECTION = {
     aud: { type: ['string', 'array'], items: { type: 'string' } },
     iss: { type: 'string' },
     jti: { type: 'string' },
+  },
+} as const
+
+/** Of the token no more than what may stand behind `Bearer` (RFC 6750 §2.1), and no more than fits into a head. */
+const TOKEN = {
+  type: 'object',
+  required: ['access_token', 'token_type'],
+  properties: {
+    access_token: { type: 'string', pattern: '^[A-Za-z0-9._~+/-]+=*$', maxLength: 8192 },
+    token_type: { type: 'string', pattern: '^[Bb][Ee][Aa][Rr][Ee][Rr]$' },
+    expires_in: { type: 'number', minimum: 0 },
+    scope: { type: 'string' },
   },
 } as const
 
@@ -82,6 +103,7 @@ export interface Checks {
   readonly login: Check<LoginDocument>
   readonly introspection: Check<IntrospectionDocument>
   readonly keySet: Check<KeySetDocument>
+  readonly token: Check<TokenDocument>
 }
 
 /** Loads the checker, and compiles the schemas. */
@@ -100,5 +122,6 @@ export async function loadChecks(): Promise<Checks> {
     login: check<LoginDocument>(LOGIN),
     introspection: check<IntrospectionDocument>(INTROSPECTION),
     keySet: check<KeySetDocument>(KEY_SET),
+    token: check<TokenDocument>(TOKEN),
   }
 }

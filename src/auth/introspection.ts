@@ -43,7 +43,7 @@ export class IntrospectionAuthenticator implements Authenticator {
     }
   }
 
-  authenticate({ bearer }: ReceivedCredentials): Outcome | Promise<Outcome> {
+  authenticate({ bearer, trace }: ReceivedCredentials): Outcome | Promise<Outcome> {
     if (bearer === undefined) return undefined
     if (bearer === MALFORMED) return new Rejection('invalid', 'Authorization is no Bearer token')
     const key = hash('sha256', Buffer.from(bearer, 'latin1'), 'base64url')
@@ -54,20 +54,21 @@ export class IntrospectionAuthenticator implements Authenticator {
     if (running !== undefined) return running
     if (this.#flights.size >= MOST_ASKED)
       return new Rejection('unavailable', `${MOST_ASKED} questions about tokens are under way`)
-    return this.#flights.run(key, () => this.#ask(bearer, key))
+    return this.#flights.run(key, () => this.#ask(bearer, key, trace))
   }
 
   close(): void {
     this.#remote.close()
   }
 
-  async #ask(token: string, key: string): Promise<Outcome> {
+  async #ask(token: string, key: string, trace: string | undefined): Promise<Outcome> {
     let claims: Claims
     try {
       this.#checks ??= loadChecks()
       const body = `token=${encodeForm(token)}&token_type_hint=access_token`
       const { introspection } = await this.#checks
-      const answer = await this.#remote.ask({ method: 'POST', fields: this.#fields, body })
+      const fields = trace === undefined ? this.#fields : { ...this.#fields, traceparent: trace }
+      const answer = await this.#remote.ask({ method: 'POST', fields, body })
       const checked = introspection(answer)
       if (!checked.ok) throw new Error(`no answer to introspection: ${checked.reason}`)
       claims = answer as Claims // an object, by the schema

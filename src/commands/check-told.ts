@@ -1,6 +1,7 @@
-// What `signet check` prints of keys, and of what upstreams are told. In: a checked configuration. Out: rows, with nothing secret.
+// What `signet check` prints of keys, of what upstreams are told, and of credentials. In: a checked configuration. Out: rows, with nothing secret.
 
 import type { GatewayConfig, KeyConfig, ToldConfig, TokenConfig } from '../http/gateway.ts'
+import { inOrder } from '../http/route-order.ts'
 import { isHmac, readSigningKey } from '../jwt/signing-keys.ts'
 import type { Rows } from './table.ts'
 
@@ -45,4 +46,21 @@ function showToken(token: NonNullable<ToldConfig['token']>, jwtHeader: string): 
   if (typeof token === 'string') return token
   const { key = 'secret', header = jwtHeader, lifetime } = token
   return `${header}, by ${key}, for ${lifetime} ms`
+}
+
+/** Credentials, and what each route sends in Authorization; none where there are no credentials. */
+export function credentialTables(gateway: GatewayConfig | undefined): Rows[] {
+  const { credentials = [], routes = [], upstreams = [] } = gateway ?? {}
+  if (credentials.length === 0) return []
+  const kinds = credentials.map(({ name, kind, tokenEndpoint }) => [name, kind, tokenEndpoint.url])
+  const uses = inOrder(routes).flatMap((route) => {
+    const { credential = upstreams.find(({ name }) => name === route.upstream)?.credential } = route
+    if (credential === undefined || credential === 'none') return []
+    const { scope } = credentials.find(({ name }) => name === credential.use) ?? {}
+    return [[route.name, credential.use, credential.scope ?? scope ?? '-']]
+  })
+  return [
+    [['CREDENTIAL', 'KIND', 'TOKEN ENDPOINT'], ...kinds],
+    ...(uses.length === 0 ? [] : [[['ROUTE', 'CREDENTIAL', 'SCOPE'], ...uses]]),
+  ]
 }

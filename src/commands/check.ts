@@ -6,7 +6,7 @@ import type { Config, GivenSetting, ReadConfig } from '../config.ts'
 import { ConfigError } from '../errors.ts'
 import type { GatewayConfig, TargetConfig } from '../http/gateway.ts'
 import { inOrder } from '../http/route-order.ts'
-import { toldTables } from './check-told.ts'
+import { credentialTables, toldTables } from './check-told.ts'
 import type { Output } from './echo.ts'
 import { loadSettings } from './settings.ts'
 import { type Rows, table } from './table.ts'
@@ -97,6 +97,7 @@ function gatewayTables({ gateway, upstream, edges, jwtHeader }: Config): Rows[] 
     ...limitsTable(gateway),
     ...compressionTable(gateway),
     ...toldTables(edges.keys ?? [], gateway, jwtHeader),
+    ...credentialTables(gateway),
     ...edgesTable(edges),
   ]
 }

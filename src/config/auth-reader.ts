@@ -9,7 +9,6 @@ import {
   type AuthenticatorConfig,
   type JwtConfig,
   PUBLIC_ALGORITHMS,
-  type RemoteConfig,
   SECRET_ALGORITHMS,
   type TokenPolicy,
   type UserConfig,
@@ -17,9 +16,9 @@ import {
 import { pageOf } from '../http/pages.ts'
 import { readUsers } from '../http/users.ts'
 import { readFieldName } from '../setting-readers.ts'
-import { certificateProblem } from './certificates.ts'
 import { itemsOf } from './gateway-reader.ts'
 import type { Complain, Given } from './given.ts'
+import { judgeKeys, type Keys, readRemote } from './kinds.ts'
 import type { Path } from './problems.ts'
 
 /**
@@ -73,9 +72,7 @@ type Key = keyof RawAuthenticator
 const POLICY = ['subject', 'issuer', 'audience', 'leeway', 'requiredClaims'] as const
 
 /** The keys of each kind, beside `kind`. */
-const KEYS: Readonly<
-  Record<AuthenticatorConfig['kind'], { readonly needed: readonly Key[]; readonly others: readonly Key[] }>
-> = {
+const KEYS: Readonly<Record<AuthenticatorConfig['kind'], Keys<Key>>> = {
   anonymous: { needed: [], others: ['subject'] },
   basic: { needed: ['users'], others: ['forward'] },
   'api-key': { needed: ['keys'], others: ['field', 'forward'] },
@@ -104,7 +101,7 @@ export function readAuthenticators(
   return Object.entries(authenticators).flatMap(([name, raw]) => {
     if (raw?.kind === undefined) return []
     const path = ['authenticators', name]
-    const before = judgeKeys(raw, raw.kind, path, complain)
+    const before = judgeKeys(raw, raw.kind, KEYS[raw.kind], path, complain)
     const read = before ? readOne(name, raw, raw.kind, path, complain, readSecret) : undefined
     if (read?.kind === 'session') {
       const other = logins.get(read.login)
@@ -113,24 +110,6 @@ export function readAuthenticators(
     }
     return read === undefined ? [] : [read]
   })
-}
-
-/** @returns whether all is there that is needed */
-function judgeKeys(
-  raw: Given<RawAuthenticator>,
-  kind: AuthenticatorConfig['kind'],
-  path: Path,
-  complain: Complain,
-): boolean {
-  const { needed, others } = KEYS[kind]
-  const known: readonly string[] = ['kind', ...needed, ...others]
-  for (const key of Object.keys(raw)) {
-    if (!known.includes(key))
-      complain([...path, key], `${kind} has no such key; it has ${[...needed, ...others].join(', ')}`, 'key')
-  }
-  const missing = needed.filter((key) => !(key in raw))
-  for (const key of missing) complain(path, `the key "${key}" is missing, which ${kind} needs`)
-  return needed.every((key) => raw[key] !== undefined)
 }
 
 function readOne(
@@ -165,7 +144,7 @@ function readOne(
       return key && { ...common, kind, key, policy: readPolicy(raw, ['exp']) }
     }
     case 'introspection': {
-      const endpoint = readRemote(raw, 'url', path, complain)
+      const endpoint = readRemote(raw.url, raw, 'url', path, complain)
       const { clientId = '', clientSecret = '', cache = 5000 } = raw
       return (
         endpoint && { ...common, kind, endpoint, clientId, clientSecret, cache, policy: readPolicy(raw, []) }
@@ -238,7 +217,7 @@ function readJwtKey(
     return undefined
   }
   if (!bySecret) {
-    const jwks = readRemote(raw, 'jwks', path, complain)
+    const jwks = readRemote(raw.jwks, raw, 'jwks', path, complain)
     // All of them are among those that are allowed.
     return jwks && { algorithms: algorithms as (typeof PUBLIC_ALGORITHMS)[number][], jwks }
   }
@@ -246,23 +225,6 @@ function readJwtKey(
   const known = algorithms as (typeof SECRET_ALGORITHMS)[number][]
   const secret = readSecret(Math.max(0, ...known.map((algorithm) => LEAST_OCTETS[algorithm])))
   return secret === undefined ? undefined : { algorithms: known, secret }
-}
-
-function readRemote(
-  { ca, timeout = 2000, ...raw }: Given<RawAuthenticator>,
-  key: 'url' | 'jwks',
-  path: Path,
-  complain: Complain,
-): RemoteConfig | undefined {
-  const written = raw[key]
-  if (written === undefined) return undefined
-  const url = attempt(() => new URL(written), [...path, key], complain)
-  if (url === undefined) return undefined
-  if (url.username !== '' || url.password !== '')
-    complain([...path, key], 'a URL without user and password is expected here')
-  const problem = ca === undefined ? undefined : certificateProblem(ca)
-  if (problem !== undefined) complain([...path, 'ca'], problem)
-  return { url: url.href, timeout, ...(ca !== undefined && { ca }) }
 }
 
 function readPolicy(

@@ -19,6 +19,7 @@ import {
   type RedisConfig,
   type RouteConfig,
   type TargetConfig,
+  type ToldConfig,
   type UpstreamConfig,
 } from '../http/gateway.ts'
 import { parameterNames, readPattern } from '../http/path-pattern.ts'
@@ -227,7 +228,7 @@ function readHealth(
   return { path, ...defaults, ...defined<typeof defaults>(others), statuses: [from, to] }
 }
 
-/** The routes, in the order of the file. */
+/** The routes, in the order of the file. @param told what each upstream is told already, by its name */
 export function readRoutes(
   routes: Structure['routes'],
   { upstreams, redis }: Pick<Structure, 'upstreams' | 'redis'>,
@@ -235,6 +236,7 @@ export function readRoutes(
   readTold: ReadTold,
   checkRoutes?: CheckRoutes,
   authenticators: Authenticators = {},
+  told: ReadonlyMap<string, ToldConfig> = new Map(),
 ): RouteConfig[] {
   const names = new Map<string, number>()
   const known = Object.keys(upstreams ?? {})
@@ -266,7 +268,12 @@ export function readRoutes(
         ...(methods && { methods: itemsOf(methods, (method) => method.toUpperCase()) }),
         ...(rewrite !== undefined && { rewrite }),
         ...access,
-        ...readTold(route, ['routes', at], parameterNames(readPattern(path).pieces)),
+        ...readTold(
+          route,
+          ['routes', at],
+          parameterNames(readPattern(path).pieces),
+          told.get(upstream ?? ''),
+        ),
         ...(limit && { limit: readLimit(limit) }),
         ...readCompress(compress, ['routes', at, 'compress'], complain),
       },

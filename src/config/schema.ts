@@ -210,6 +210,26 @@ const TOKEN: JsonSchema = {
   pattern: '^(plain|none)$',
 }
 
+const SCOPES_TEXT = '^[!#-\\[\\]-~]+( [!#-\\[\\]-~]+)*$'
+
+const CREDENTIAL_USE: JsonSchema = {
+  ...mapping(
+    'name of a credential whose token is sent in Authorization, none, or a mapping of use and scope',
+    {
+      use: text('the name of a credential', 'name of the credential', '^.+$'),
+      scope: text(
+        'scopes with one blank between them',
+        'scopes that are asked for in place of those of the credential',
+        SCOPES_TEXT,
+      ),
+    },
+    { required: ['use'] },
+  ),
+  errorMessage: 'the name of a credential, none, or a mapping with keys of use, scope',
+  type: ['string', 'object'],
+  minLength: 1,
+}
+
 const ORIGIN = 'http://host:port, https://host:port or unix:/path'
 const ORIGIN_SHAPE = '^(https?://[^/?#@\\s]+/?|unix:/.+)$'
 
@@ -284,6 +304,7 @@ const UPSTREAM: JsonSchema = {
       ),
       fields: FIELDS,
       token: TOKEN,
+      credential: CREDENTIAL_USE,
     },
     { required: ['targets'] },
   ),
@@ -427,6 +448,50 @@ const AUTHENTICATOR = mapping(
   { required: ['kind'] },
 )
 
+const CREDENTIAL_KINDS = ['oauth2-code', 'oauth2-client-credentials']
+
+/** The kinds of credentials, and the keys of each; `config/credential-reader.ts` holds them to it. */
+const CREDENTIAL = mapping(
+  'one way to obtain tokens for upstreams',
+  {
+    kind: value(
+      `one of ${CREDENTIAL_KINDS.join(', ')}`,
+      'oauth2-code: a new token for each request; oauth2-client-credentials: one that requests share',
+      { type: 'string', enum: CREDENTIAL_KINDS },
+    ),
+    authorizationEndpoint: HTTP_URL('oauth2-code: URL where codes are granted (RFC 6749 §3.1)'),
+    tokenEndpoint: HTTP_URL('URL that gives tokens (RFC 6749 §3.2)'),
+    clientId: text('printable ASCII characters', "signet's name there", '^[ -~]{1,255}$'),
+    clientSecret: secret("signet's password there"),
+    redirectUri: text(
+      'a URL that begins with http:// or https://, without a fragment',
+      'oauth2-code: URL that is registered there for codes to be sent to; nothing has to be at it',
+      '^https?://[^#\\s]+$',
+    ),
+    issuer: text('text', 'oauth2-code: what iss has to be (RFC 9207), which is needed then', '^.+$'),
+    scope: text('scopes with one blank between them', 'scopes that are asked for', SCOPES_TEXT),
+    audience: text('text', 'oauth2-client-credentials: audience that is asked for', '^.+$'),
+    user: text(
+      'text',
+      'oauth2-code: whom a token is for (login_hint) where nobody was asked; the subject otherwise',
+      '^.{1,256}$',
+    ),
+    timeout: ms(2000, 'for each whole answer'),
+    margin: value(
+      'an integer from 0 to 3600000, in ms',
+      'ms oauth2-client-credentials: before its end that a token is not used any more',
+      { type: 'integer', minimum: 0, maximum: 3_600_000, default: 10_000 },
+    ),
+    maxConcurrent: integer(1, 1000, 'oauth2-code: flows at once; up to 1024 more wait', { default: 16 }),
+    ca: pem('certificates', 'the only authorities trusted, PEM'),
+    allowHttp: value('true or false', 'whether http:// may lead to another machine, secrets in the clear', {
+      type: 'boolean',
+      default: false,
+    }),
+  },
+  { required: ['kind'] },
+)
+
 const LIMIT = mapping(
   'how many requests a caller may send; beyond, 429',
   {
@@ -537,6 +602,7 @@ const ROUTE = mapping(
     roles: ROLES('roles, one of which the caller needs', 1),
     fields: FIELDS,
     token: TOKEN,
+    credential: CREDENTIAL_USE,
     limit: LIMIT,
     compress: COMPRESS,
   },
@@ -612,6 +678,13 @@ export const SCHEMA: JsonSchema = {
         errorMessage: 'a name of 1 to 64 letters, digits, - _ and .',
       },
       additionalProperties: AUTHENTICATOR,
+    },
+    credentials: {
+      type: 'object',
+      description: 'ways to obtain tokens for upstreams, by name',
+      errorMessage: 'a mapping of names to credentials',
+      propertyNames: NAME,
+      additionalProperties: CREDENTIAL,
     },
   }),
   errorMessage: 'a mapping of settings to values',

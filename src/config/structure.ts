@@ -13,6 +13,7 @@ import {
   readUpstreams,
   type Structure,
 } from './gateway-reader.ts'
+import { type CredentialStructure, readCredentials } from './credential-reader.ts'
 import type { Complain } from './given.ts'
 import { ELSEWHERE, type Path, type Place, type Problem, quoteBriefly } from './problems.ts'
 import { besideConfig, type ReferenceSources, type Resolved, resolveReferences } from './references.ts'
@@ -81,13 +82,20 @@ export function readStructure(
   const structure: Structure = data // what does not fit the schema has been taken out
   const authentication: AuthStructure = data
   const authenticators = readAuthenticators(authentication, complainOfValue, input.readSecret)
+  const obtaining: CredentialStructure = data
+  const credentials = readCredentials(obtaining, complainOfValue)
   const edges = {
     ...readEdges(structure, complainOfValue, input),
     ...(authenticators && { authenticators }),
+    ...(credentials && { credentials }),
   }
   const targets: TargetPlace[] = []
   const noteTarget = (origin: Origin, where: Path) => targets.push({ origin, ...locateNearest(where) })
-  const readTold = createToldReader(Object.keys(structure.keys ?? {}), complainOfValue, input.checkTold)
+  const names = {
+    keys: Object.keys(structure.keys ?? {}),
+    credentials: Object.keys(obtaining.credentials ?? {}),
+  }
+  const readTold = createToldReader(names, complainOfValue, input.checkTold)
   const upstreams = readUpstreams(structure.upstreams, complainOfValue, noteTarget, readTold)
   const routes = readRoutes(
     structure.routes,
@@ -96,11 +104,14 @@ export function readStructure(
     readTold,
     input.checkRoutes,
     authentication.authenticators,
+    new Map(upstreams.map((upstream) => [upstream.name, upstream])),
   )
   if ('routes' in data && !('upstreams' in data))
     complain(['routes'], 'routes lead to upstreams, of which there are none: add the key "upstreams"', 'key')
   if ('authenticators' in data && !('routes' in data))
     complain(['authenticators'], 'no route asks for them: add the keys "routes" and "upstreams"', 'key')
+  if ('credentials' in data && !('routes' in data))
+    complain(['credentials'], 'no route uses them: add the keys "routes" and "upstreams"', 'key')
   if ('upstreams' in data && !('routes' in data))
     complain(['upstreams'], 'no route leads to an upstream: add the key "routes"', 'key')
 

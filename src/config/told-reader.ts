@@ -1,4 +1,4 @@
-// What upstreams are told with proof, as the configuration file has it: keys, static fields, tokens. In: values that fit the
+// What upstreams are told with proof, as the configuration file has it: keys, static fields, tokens, credentials. In: values that fit the
 // schema, those that do not left out. Out: the plain data of http/gateway.ts, and what is wrong although each value fits.
 
 import { messageOf } from '../errors.ts'
@@ -6,6 +6,7 @@ import { fold } from '../http/fields.ts'
 import { isCommonField } from '../http/forward-fields.ts'
 import { DEFAULT_LIFETIME, type KeyConfig, type ToldConfig, type TokenConfig } from '../http/gateway.ts'
 import { readFieldName } from '../setting-readers.ts'
+import { type RawUse, readUse } from './credential-reader.ts'
 import type { Complain, Given } from './given.ts'
 import type { Path } from './problems.ts'
 import { nearest } from './suggestion.ts'
@@ -17,6 +18,7 @@ export type RawKey = Omit<KeyConfig, 'name'>
 export interface RawTold {
   readonly fields: Readonly<Record<string, string>>
   readonly token: 'plain' | 'none' | RawToken
+  readonly credential: RawUse
 }
 
 type RawToken = Omit<TokenConfig, 'audience' | 'claims'> & {
@@ -36,8 +38,13 @@ export interface CheckTold {
   ) => readonly { readonly path: Path; readonly problem: string }[]
 }
 
-/** Reads what stands at an upstream or a route. */
-export type ReadTold = (told: Given<Partial<RawTold>>, path: Path, params?: readonly string[]) => ToldConfig
+/** Reads what stands at an upstream or a route. @param base what the upstream of the route says */
+export type ReadTold = (
+  told: Given<Partial<RawTold>>,
+  path: Path,
+  params?: readonly string[],
+  base?: ToldConfig,
+) => ToldConfig
 
 /** The keys, in the order of the file. */
 export function readKeys(
@@ -65,16 +72,39 @@ export function readKeys(
   return read
 }
 
-/** @param keys names of those that there are, whether they can be used or not */
-export function createToldReader(keys: readonly string[], complain: Complain, check?: CheckTold): ReadTold {
-  return ({ fields, token }, path, params) => {
+/** Names of those that there are, whether they can be used or not. */
+export interface ToldNames {
+  readonly keys: readonly string[]
+  readonly credentials: readonly string[]
+}
+
+/** @param names that may be referred to */
+export function createToldReader(
+  { keys, credentials }: ToldNames,
+  complain: Complain,
+  check?: CheckTold,
+): ReadTold {
+  return ({ fields, token, credential }, path, params, base = {}) => {
+    const readCredential = credential && readUse(credential, credentials, [...path, 'credential'], complain)
     const readFields = fields && fieldsOf(fields, [...path, 'fields'])
     const readToken = typeof token === 'object' ? tokenOf(token, [...path, 'token'], params) : token
     const header = typeof readToken === 'object' ? readToken.header : undefined
     for (const name of Object.keys(fields ?? {}))
       if (header !== undefined && fold(name) === fold(header))
         complain([...path, 'fields', name], 'the token is sent in a field of this name', 'key')
-    return { ...(readFields && { fields: readFields }), ...(readToken && { token: readToken }) }
+    const told = {
+      ...(readFields && { fields: readFields }),
+      ...(readToken && { token: readToken }),
+      ...(readCredential && { credential: readCredential }),
+    }
+    const whole = { ...base, ...told, fields: { ...base.fields, ...readFields } }
+    if (Object.keys(told).length > 0 && saysAuthorizationTwice(whole))
+      complain(
+        readCredential ? [...path, 'credential'] : path,
+        'Authorization has a value already, by fields or by token: the credential needs it',
+        'key',
+      )
+    return told
   }
 
   function fieldsOf(given: Given<RawTold['fields']>, path: Path): Readonly<Record<string, string>> {
@@ -113,6 +143,12 @@ export function createToldReader(keys: readonly string[], complain: Complain, ch
       ...(claims && { claims }),
     }
   }
+}
+
+/** Two lines of Authorization would be none. */
+function saysAuthorizationTwice({ fields = {}, token, credential = 'none' }: ToldConfig): boolean {
+  if (credential === 'none') return false
+  return 'authorization' in fields || (typeof token === 'object' && token.header === 'authorization')
 }
 
 /** Names that clients or upstreams have good reason to use, of which forward-fields.ts knows nothing else. */

@@ -26,23 +26,6 @@ export function withoutMapping(address: Address): Address {
 }
 
 /**
- * Whoever an address may belong to: of IPv6 the 64 bits that one site has all addresses of (RFC 4291 §2.5.4, RFC 6177 §2), such
- * as `2001:db8:0:0` of `2001:db8::1`; IPv4, mapped or not, as IPv4; what is no address as it is.
- */
-export function networkOf(text: string): string {
-  if (!text.includes(':')) return text
-  const zone = text.indexOf('%')
-  const plain = zone === -1 ? text : text.slice(0, zone)
-  if (!isIPv6(plain)) return text
-  const address = parseAddress(plain)
-  if (!(address instanceof ipaddr.IPv6)) return address.toString()
-  return address.parts
-    .slice(0, 4)
-    .map((part) => part.toString(16))
-    .join(':')
-}
-
-/**
  * Reads a block, or an address, which is a block of its own; one of mapped IPv4 addresses is one of IPv4.
  *
  * @throws {RangeError} naming it, when it is neither

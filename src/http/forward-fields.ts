@@ -126,9 +126,7 @@ export class FieldRules {
    */
   assert(asserted: readonly string[]): void {
     this.#suspects.fill(undefined)
-    this.#asserted = new Map(
-      asserted.map(fold).map((name) => [name, CREDENTIALS.has(name) ? REPLACED : ASSERTED]),
-    )
+    this.#asserted = new Map(asserted.map(fold).map((name) => [name, REPLACED.get(name) ?? ASSERTED]))
     for (const [name, rule] of this.#asserted) {
       this.#know({ name, rule })
       // Folded, it stands for every octet that is no letter and no digit: whichever comes first may be meant.
@@ -188,13 +186,14 @@ export const ASSERTED: FieldRule = {
   treatment: 'asserted',
   why: 'only signet may assert this to an upstream',
 }
-/** What clients have good reason to send: to drop it is no word of an imitation. */
-const CREDENTIALS: ReadonlySet<string> = new Set(['authorization'])
-/** The rule of these, where upstreams are told signet's own. */
-const REPLACED: FieldRule = {
-  treatment: 'asserted',
-  why: 'upstreams are told credentials of signet, not of clients',
-}
+/** The rules of what clients have good reason to send, where upstreams are told signet's own: that is no word of an imitation. */
+const REPLACED: ReadonlyMap<string, FieldRule> = new Map([
+  [
+    'authorization',
+    { treatment: 'asserted', why: 'upstreams are told credentials of signet, not of clients' },
+  ],
+  ['traceparent', { treatment: 'asserted', why: 'Trace Context §3.2: said anew, with signet as the parent' }],
+])
 /** The rule of the fields that say where a request came from. */
 export const FORWARDING: FieldRule = {
   treatment: 'asserted',

@@ -2,6 +2,7 @@
 // copied to another process as it is; what is compiled from it lives in http/route-table.ts, net/balancer.ts and net/.
 
 import type { AuthenticatorConfig, RouteAccess } from './authentication.ts'
+import type { CredentialConfig, CredentialUse } from './credentials.ts'
 
 /** Where requests are forwarded to. */
 export interface Origin {
@@ -99,6 +100,8 @@ export interface ToldConfig {
   readonly fields?: Readonly<Record<string, string>>
   /** `plain` is the token of the settings, as it is where nothing is said; `none` is none */
   readonly token?: 'plain' | 'none' | TokenConfig
+  /** a token of somebody else, which signet obtains and sends in Authorization; `none` is none */
+  readonly credential?: 'none' | CredentialUse
 }
 
 /** One upstream: a name, and the targets that all do the same. */
@@ -202,6 +205,8 @@ export interface GatewayConfig {
   readonly forward?: ForwardConfig
   /** ways to find out who is asking; absent for none */
   readonly authenticators?: readonly AuthenticatorConfig[]
+  /** ways to obtain tokens for upstreams; absent for none */
+  readonly credentials?: readonly CredentialConfig[]
   /** what tokens of upstreams and routes are signed with, in the order of the configuration */
   readonly keys?: readonly KeyConfig[]
   /** public keys of configurations before this one, whose tokens may still be under way */

@@ -1,5 +1,6 @@
 // Octets that have to outlive the read that brought them: a head or trailer section split over reads, requests that
-// were pipelined behind the one in progress. The exception, not the rule, so it owns memory only while it holds any.
+// were pipelined behind the one in progress. The exception, not the rule, so it owns no memory before it has held any, and but
+// little when it holds none any more.
 
 const SMALLEST = 512
 
@@ -33,10 +34,16 @@ export class OctetStore {
     return this.#octets === undefined ? EMPTY : this.#octets.subarray(this.#start, this.#end)
   }
 
-  /** Forgets the first `count` octets, and gives up the memory when they were the last. */
+  /**
+   * Forgets the first `count` octets. When they were the last, it gives up the memory, but for a region of the smallest size: a
+   * connection that keeps a little with every request would make two of them for each, at 0.5 µs and more to collect.
+   */
   drop(count: number): void {
     this.#start += count
-    if (this.#start === this.#end) this.clear()
+    if (this.#start < this.#end) return
+    const spare = this.#octets?.length === SMALLEST ? this.#octets : undefined
+    this.clear()
+    this.#octets = spare
   }
 
   /** Gives up everything held. */

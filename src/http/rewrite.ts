@@ -16,6 +16,8 @@ export interface Withheld {
   readonly names: ReadonlySet<string>
   /** lower-case name of the one among them that passes spelled like this, in the head: what it says was checked */
   readonly checked?: string | undefined
+  /** the one among them in whose place signet says something of its own */
+  readonly replaced?: string | undefined
 }
 
 /** What signet adds to a request, ready to be appended: whole field lines, each with its CR LF. */

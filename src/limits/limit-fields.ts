@@ -1,4 +1,4 @@
-// What a client is told of its limit: RateLimit-Policy and RateLimit, by draft-ietf-httpapi-ratelimit-headers-10,
+// What a client is told of its limit: RateLimit-Policy and RateLimit, by draft-ietf-httpapi-ratelimit-headers-11 (May 2026),
 // and Retry-After (RFC 9110 §10.2.3). In: a policy, a count. Out: whole field lines.
 
 import type { LimitConfig } from '../http/gateway.ts'

@@ -2,7 +2,6 @@
 // a secret in it.
 
 import { createHash } from 'node:crypto'
-import { networkOf } from '../http/address.ts'
 import { combinedValue, type FieldSection } from '../http/fields.ts'
 import type { LimitConfig } from '../http/gateway.ts'
 import type { Identity } from '../http/identity.ts'
@@ -30,8 +29,28 @@ export function keyReader(
   }
 }
 
+/** Of IPv6 the network, 64 bits: whoever has one address has all of those (RFC 4291 §2.5.4, RFC 6177). */
 function addressKey(client: string): string {
   return `address:${short(networkOf(client))}`
+}
+
+/** `2001:db8::1` → `2001:db8:0:0`; IPv4, mapped or not, as IPv4; anything else as it is. */
+export function networkOf(address: string): string {
+  if (!address.includes(':')) return address
+  const plain = address.toLowerCase().split('%', 1)[0]!
+  const mapped = /^::ffff:([\d.]+)$/.exec(plain)
+  if (mapped !== null) return mapped[1]!
+  const [left = '', right] = plain.split('::')
+  const groups = left === '' ? [] : left.split(':')
+  if (right !== undefined) {
+    const behind = right === '' ? [] : right.split(':')
+    while (groups.length + behind.length < 8) groups.push('0')
+    groups.push(...behind)
+  }
+  return groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')
 }
 
 function short(text: string): string {

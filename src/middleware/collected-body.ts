@@ -2,6 +2,7 @@
 // limit; and what is forwarded in the end, framed anew.
 
 import { ProxyError } from '../errors.ts'
+import { fold } from '../http/fields.ts'
 
 /** A body on its way in. */
 export class CollectedBody {
@@ -51,10 +52,16 @@ export class CollectedBody {
     this.#settle.reject(error)
   }
 
-  /** As one chunk (RFC 9112 §7.1), with the trailer section it came with. */
-  chunked(): Buffer {
+  /**
+   * As one chunk (RFC 9112 §7.1), with the trailer section it came with.
+   *
+   * @param without folded names of fields that are left out of that
+   */
+  chunked(without: ReadonlySet<string> | undefined): Buffer {
     const { content = Buffer.alloc(0) } = this
-    const end = `0\r\n${this.#trailers}\r\n`
+    const lines = this.#trailers.match(/.+\r\n/g) ?? []
+    const trailers = lines.filter((line) => !without?.has(fold(line.slice(0, line.indexOf(':')))))
+    const end = `0\r\n${trailers.join('')}\r\n`
     if (content.length === 0) return Buffer.from(end, 'latin1')
     const size = Buffer.from(`${content.length.toString(16)}\r\n`)
     return Buffer.concat([size, content, Buffer.from(`\r\n${end}`, 'latin1')])

@@ -36,6 +36,8 @@ export class EditableFields implements MessageFields {
   readonly #own = new Set<string>()
   /** folded names of what was set since the caller was let in: it is for the upstream, and no credential of the client's */
   readonly late = new Set<string>()
+  /** folded names of all that was changed, removed names included: no trailer section says them again */
+  readonly touched = new Set<string>()
   #closed: boolean
 
   /** @param closed whether nothing can be changed from the first */
@@ -82,10 +84,14 @@ export class EditableFields implements MessageFields {
     const line = this.#lineOf(name, value)
     this.#remove(name)
     this.#add(name, line)
+    this.late.add(fold(name))
   }
 
   append(name: string, value: string): void {
-    this.#add(name, this.#lineOf(name, value))
+    const line = this.#lineOf(name, value)
+    // Beside a line of the client's it is no less a credential than that one, and goes where that goes.
+    if (!this.#all().some((one) => isSpelling(one, fold(name)))) this.late.add(fold(name))
+    this.#add(name, line)
   }
 
   delete(name: string): void {
@@ -132,18 +138,15 @@ export class EditableFields implements MessageFields {
   #add(name: string, line: Line): void {
     this.#lines = this.#all()
     this.#lines.push(line)
-    const folded = fold(name)
-    this.#own.add(folded)
-    this.late.add(folded)
+    this.#own.add(fold(name))
+    this.touched.add(fold(name))
   }
 
   #remove(name: string): void {
     const folded = fold(name)
-    // What is folded keeps its length: most lines need not be.
-    this.#lines = this.#all().filter(
-      ({ text, nameLength }) => nameLength !== name.length || fold(text.slice(0, nameLength)) !== folded,
-    )
+    this.#lines = this.#all().filter((line) => !isSpelling(line, folded))
     this.#own.delete(folded)
+    this.touched.add(folded)
     this.late.delete(folded)
   }
 
@@ -164,4 +167,9 @@ export class EditableFields implements MessageFields {
       throw new TypeError(`${name} cannot be changed by middleware: ${rule.why}`)
     return rule
   }
+}
+
+/** Whether a line has the name that folds to this. What is folded keeps its length: most lines need not be. */
+function isSpelling({ text, nameLength }: Line, folded: string): boolean {
+  return nameLength === folded.length && fold(text.slice(0, nameLength)) === folded
 }

@@ -129,15 +129,20 @@ export class ExchangeView implements MiddlewareExchange {
     if (this.#request !== undefined) this.#request.routeTarget = target
   }
 
+  /** It goes to another target than {@link know} has said. */
+  onMoved(upstream: string): void {
+    this.#upstream = upstream
+  }
+
   /** The request goes on its way. */
   onSent(): void {
     this.#sent = true
     this.#request?.close()
   }
 
-  /** The upstream has answered. */
+  /** The upstream has answered. What a middleware has answered meanwhile stands in place of that. */
   onResponse(head: ResponseHead): void {
-    this.#responseHead = head
+    if (this.answer === undefined) this.#responseHead = head
   }
 
   /** The head goes to the client. @returns what goes */

@@ -73,7 +73,14 @@ export class RequestView implements MiddlewareRequest {
   }
 
   body(limit: number): Promise<Buffer> {
-    if (!(limit >= 0)) throw new TypeError('a body is read with a limit, in octets')
+    if (!Number.isSafeInteger(limit) || limit < 0)
+      throw new TypeError('a body is read with a limit, in octets')
+    const body = this.#bodyWithin(limit)
+    body.catch(() => undefined) // or a client that leaves ends the process, where a middleware has not waited for it yet
+    return body
+  }
+
+  #bodyWithin(limit: number): Promise<Buffer> {
     const { framing, contentLength = 0, expectsContinue } = this.#received
     if (this.#body === undefined) {
       this.#checkOpen()
@@ -128,6 +135,11 @@ export class RequestView implements MiddlewareRequest {
     return this.#fields?.late
   }
 
+  /** Folded names of all fields that were changed. */
+  get changed(): ReadonlySet<string> | undefined {
+    return this.#fields?.touched
+  }
+
   /** The request-target that was set. */
   get ownTarget(): string | undefined {
     return this.#ownTarget
@@ -141,7 +153,7 @@ export class RequestView implements MiddlewareRequest {
   /** What is forwarded behind the head, framed as it says; undefined where the body was not asked for, nor set. */
   get framedBody(): Buffer | undefined {
     if (this.#replaced !== undefined) return this.#replaced
-    return this.#received.framing.kind === 'chunked' ? this.#body?.chunked() : this.#body?.content
+    return this.#received.framing.kind === 'chunked' ? this.#body?.chunked(this.changed) : this.#body?.content
   }
 
   /** It is on its way: nothing can be changed any more. */

@@ -61,6 +61,8 @@ export class MiddlewareRun implements Watched, BodySource {
   /** from its first wait to its end */
   #watched = false
   #over = false
+  /** what it has ended with */
+  #failure: ProxyError | undefined = undefined
 
   constructor(chain: MiddlewareChain, context: MiddlewareContext, host: MiddlewareHost, facts: Facts) {
     this.#chain = chain
@@ -110,7 +112,10 @@ export class MiddlewareRun implements Watched, BodySource {
     if (collecting === undefined) this.#leave(phase, goOn)
     else {
       // Asked for, and not waited for: what is forwarded must be whole all the same. Its end comes as a failure otherwise.
-      collecting.whole.then(() => this.#goOn(() => this.#leave(phase, goOn))).catch(() => undefined)
+      const forward = () => {
+        if (!this.#isAnswered()) this.#leave(phase, goOn)
+      }
+      collecting.whole.then(() => this.#goOn(forward)).catch(() => undefined)
     }
   }
 
@@ -140,16 +145,31 @@ export class MiddlewareRun implements Watched, BodySource {
     return true
   }
 
+  /** It goes to another target. */
+  onMoved(upstream: string): void {
+    this.#view.onMoved(upstream)
+  }
+
   /** The request, if it may have been changed. */
   get request(): RequestView | undefined {
     return this.#view.seenRequest
   }
 
-  /** Without the fields that were set since the caller was let in: they are for the upstream. */
+  /** Without the fields that were set since the caller was let in: they are for the upstream, unless signet has its own. */
   withoutOwn(withheld: Withheld | undefined): Withheld | undefined {
     const own = this.#view.seenRequest?.late
     if (withheld === undefined || own === undefined || own.size === 0) return withheld
-    return { ...withheld, names: new Set([...withheld.names].filter((name) => !own.has(name))) }
+    return {
+      ...withheld,
+      names: new Set([...withheld.names].filter((name) => name === withheld.replaced || !own.has(name))),
+    }
+  }
+
+  /** With the fields that were changed: what the head says of them, no trailer section says again. */
+  withChanged(withheld: Withheld | undefined): Withheld | undefined {
+    const changed = this.#view.seenRequest?.changed
+    if (changed === undefined || changed.size === 0) return withheld
+    return { ...withheld, names: new Set([...(withheld?.names ?? []), ...changed]) }
   }
 
   // ── the body of the request ─────────────────────────────────────────────────────────────────────────────────
@@ -227,6 +247,7 @@ export class MiddlewareRun implements Watched, BodySource {
     this.#over = true
     this.#stopWaiting()
     if (this.#watched) this.#context.deadlines.unwatch(this)
+    this.#failure = failure
     this.#view.onEnd(failure)
     for (let at = this.#begun.length - 1; at >= 0; at--) {
       const one = this.#begun[at]!
@@ -236,9 +257,7 @@ export class MiddlewareRun implements Watched, BodySource {
 
   /** Well, it goes on behind its second `yield`; otherwise it ends where it stands. `finally` runs either way. */
   #finish({ name, generator }: Begun, failure: ProxyError | undefined): void {
-    const onFault = (thrown: unknown) => {
-      if (thrown !== failure) this.#context.onFault(name, thrown)
-    }
+    const onFault = (thrown: unknown) => this.#report(name, thrown)
     const close = (step: IteratorResult<void, void>) => (step.done ? undefined : generator.return())
     try {
       const step: Step = failure === undefined ? generator.next() : generator.return()
@@ -264,7 +283,10 @@ export class MiddlewareRun implements Watched, BodySource {
         this.#goOn(goOn)
       },
       (thrown: unknown) => {
-        if (this.#over) return // its end is waited for by whoever has ended it
+        if (this.#over) {
+          this.#report(one.name, thrown)
+          return
+        }
         this.#stopWaiting()
         this.#fail(one.name, thrown)
       },
@@ -303,6 +325,12 @@ export class MiddlewareRun implements Watched, BodySource {
       this.#fail(name, thrown)
       return undefined
     }
+  }
+
+  /** Tells of what is thrown when the exchange is over, unless it is but word of that. */
+  #report(name: string, thrown: unknown): void {
+    const aborted = thrown === this.#failure || (thrown instanceof Error && thrown.name === 'AbortError')
+    if (!aborted) this.#context.onFault(name, thrown)
   }
 
   #fail(name: string, thrown: unknown): void {

@@ -236,13 +236,14 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
   /** Goes on behind the head of a response that was held; of another one it changes nothing. */
   release(): void {
     if (this.#state !== 'held') return
-    const kept = this.#kept.take()
+    const kept = this.#kept.peek()
     this.#state = 'body'
     this.deadline = this.#context.deadlines.after(this.#context.limits.streamTimeout)
     this.#inlet.resume()
     guard(this, () => {
       if (this.#heldBodiless) this.#onResponseComplete(kept.length === 0)
       this.#takeAll(kept, kept.length)
+      this.#kept.drop(kept.length)
       if (this.#heldEnded) this.#onEnd()
     })
   }
@@ -567,8 +568,10 @@ export class Upstream implements InletSink, OutletSink, BodySink, Watched, Guard
       inlet: this.#inlet,
       proceed: () => {
         this.#tunnel = tunnel
+        this.#inlet.resume() // it may have been held
         const kept = this.#kept.take()
         if (kept.length > 0) tunnel.onOctets(kept, 0, kept.length)
+        if (this.#heldEnded) tunnel.onEnd()
       },
     }
   }

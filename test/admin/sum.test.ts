@@ -66,6 +66,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     (traffic) => traffic.tunnelOpened(),
     (traffic) => traffic.tunnelClosed(),
     (traffic) => traffic.reloaded(true),
+    (traffic) => traffic.credentialNeeded('api', 'cached'),
+    (traffic) => traffic.credentialNeeded('time', 'denied'),
+    (traffic) => traffic.credentialAsked('api', 8),
     (traffic) => traffic.reloaded(false),
     (traffic) => {
       traffic.downstream.octetsReceived += 2 ** 40
@@ -91,6 +94,8 @@ test('what several processes have counted is, added up, what one would have coun
       const sum = fresh()
       for (const one of several) sum.add(sent(one.tally()))
       assert.equal(sum.snapshot(1000, [TARGET]), alone.snapshot(1000, [TARGET]))
+      assert.equal(new Set(sum.credentialCounts()), new Set(alone.credentialCounts()))
+      assert.equal(new Set(sum.credentialQuestions()), new Set(alone.credentialQuestions()))
     }),
   )
 })

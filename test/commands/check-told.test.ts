@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { toldTables } from '../../src/commands/check-told.ts'
+import { credentialTables, toldTables } from '../../src/commands/check-told.ts'
 import type { GatewayConfig } from '../../src/http/gateway.ts'
 import { readSigningKey } from '../../src/jwt/signing-keys.ts'
 import { gatewayTo, loopback } from '../support/gateways.ts'
@@ -51,7 +51,55 @@ test('keys say what they are for, and upstreams and routes what they are told, w
   ])
 })
 
+test('credentials say where their tokens come from, and routes which one they send, with which scope', () => {
+  const { upstreams } = gatewayTo([loopback(1)], { credential: { use: 'partner' } })
+  const common = { clientId: 'a', clientSecret: 'hunter2' }
+  const as = (path: string) => ({ url: `https://as.test/${path}`, timeout: 1 })
+  const gateway: GatewayConfig = {
+    upstreams,
+    credentials: [
+      {
+        kind: 'oauth2-code',
+        name: 'time',
+        ...common,
+        authorizationEndpoint: as('authorize'),
+        tokenEndpoint: as('token'),
+        redirectUri: 'https://a.test/cb',
+        maxConcurrent: 1,
+      },
+      {
+        kind: 'oauth2-client-credentials',
+        name: 'partner',
+        ...common,
+        tokenEndpoint: as('other'),
+        margin: 1,
+        scope: 'all',
+      },
+    ],
+    routes: [
+      { name: 'all', upstream: 'main', path: '/*' },
+      { name: 'open', upstream: 'main', path: '/open', credential: 'none' },
+      { name: 'time', upstream: 'main', path: '/time', credential: { use: 'time', scope: 'now' } },
+    ],
+  }
+  assert.equal(credentialTables(gateway), [
+    [
+      ['CREDENTIAL', 'KIND', 'TOKEN ENDPOINT'],
+      ['time', 'oauth2-code', 'https://as.test/token'],
+      ['partner', 'oauth2-client-credentials', 'https://as.test/other'],
+    ],
+    [
+      ['ROUTE', 'CREDENTIAL', 'SCOPE'],
+      ['time', 'time', 'now'],
+      ['all', 'partner', 'all'],
+    ],
+  ])
+  assert.equal(credentialTables({ ...gateway, routes: [] }).length, 1)
+})
+
 test('what a configuration does not have has no table', () => {
+  assert.equal(credentialTables(gatewayTo([loopback(1)])), [])
+  assert.equal(credentialTables(undefined), [])
   assert.equal(toldTables([], gatewayTo([loopback(1)]), 'x-my-jwt'), [])
   assert.equal(toldTables([], undefined, 'x-my-jwt'), [])
 })

@@ -168,6 +168,14 @@ for (const [asserted, imitations, others] of [
   })
 }
 
+test('what clients have good reason to send is asserted, but is no imitation', () => {
+  const other = new FieldRules(['x-my-jwt', 'authorization', 'traceparent'])
+  for (const name of ['Authorization', 'traceparent', 'TraceParent']) {
+    assert.is(treatmentOf(name, other), 'asserted', name)
+    assert.is.not(other.lookUp(name, 0, name.length), ASSERTED, name)
+  }
+})
+
 test('fields that signet asserts stay known beside the token', () => {
   const several = new FieldRules(['x-my-jwt', 'x-request-id'])
   for (const name of ['X_My_Jwt', 'x.request.id', 'X-Forwarded-For', 'Forwarded']) {

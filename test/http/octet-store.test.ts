@@ -95,13 +95,23 @@ test('what was taken stays as it was when the store goes on', () => {
   assert.is(taken.toString(), 'first')
 })
 
-test('a store that holds nothing owns no memory', () => {
+test('a store that holds nothing owns no memory, but for the smallest region where that was enough', () => {
   const store = new OctetStore()
   const empty = store.peek()
   store.append(Buffer.alloc(10_000), 0, 10_000)
   store.drop(10_000)
   assert.is(store.peek(), empty)
   assert.is(empty.buffer.byteLength, 0)
+  store.append(Buffer.from('little'), 0, 6)
+  const { buffer } = store.peek()
+  assert.is(buffer.byteLength, 512)
+  store.drop(6)
+  assert.is(store.length, 0)
+  store.append(Buffer.from('again'), 0, 5)
+  assert.is(store.peek().buffer, buffer)
+  assert.is(store.peek().toString(), 'again')
+  store.clear()
+  assert.is(store.peek(), empty)
 })
 
 test.run()

@@ -7,7 +7,7 @@ const test = suite('limits/limit-fields')
 
 const LIMIT: LimitConfig = { requests: 100, window: 60_000, by: 'address', store: 'memory', whenDown: 'open' }
 
-test('the policy and what is left of it (draft-ietf-httpapi-ratelimit-headers-10 §3, §4)', () => {
+test('the policy and what is left of it (draft-ietf-httpapi-ratelimit-headers-11 §3, §4)', () => {
   const lines = limitLines('all', LIMIT)({ exceeded: false, remaining: 7, resetIn: 12_001 })
   assert.is(lines, 'RateLimit-Policy: "all";q=100;w=60\r\nRateLimit: "all";r=7;t=13\r\n')
 })

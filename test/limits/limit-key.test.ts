@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Identity } from '../../src/http/identity.ts'
-import { keyReader } from '../../src/limits/limit-key.ts'
+import { keyReader, networkOf } from '../../src/limits/limit-key.ts'
 import { sectionOf } from '../support/sections.ts'
 
 const test = suite('limits/limit-key')
@@ -33,10 +33,26 @@ test('the anonymous all go by one name, so the address counts: none of them can 
   assert.is(keyOf(NO_FIELDS, '192.0.2.1', { ...named('ann'), anonymous: true }), 'address:192.0.2.1')
 })
 
-test('by address, who it is does not matter, and an IPv6 network is one caller', () => {
+test('by address, who it is does not matter', () => {
   assert.is(keyReader('address')(NO_FIELDS, '192.0.2.1', named('ann')), 'address:192.0.2.1')
-  assert.is(keyReader('address')(NO_FIELDS, '2001:db8::1', undefined), 'address:2001:db8:0:0')
 })
+
+for (const [address, network] of [
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+  ['2001:DB8:0001:0002::6', '2001:db8:1:2'],
+  ['2001:db8::1', '2001:db8:0:0'],
+  ['::1', '0:0:0:0'],
+  ['::', '0:0:0:0'],
+  ['fe80::1%eth0', 'fe80:0:0:0'],
+  ['1:2:3:4:5:6:7::', '1:2:3:4'],
+  ['unknown', 'unknown'],
+] as const) {
+  test(`${address} is counted as ${network}: an IPv6 network is one caller (RFC 6177)`, () => {
+    assert.is(networkOf(address), network)
+  })
+}
 
 test('by a field, its value counts, whatever the case of its name; without it the address', () => {
   const keyOf = keyReader('field:x-api-key')

@@ -85,6 +85,18 @@ test('the offsets of a changed section are those of its text, whatever was chang
   assert.is(fields.text.slice(fields.lineEnd(2)), '\r\n')
 })
 
+test('what is appended to a line of the client is no more for the upstream than that', () => {
+  const { fields, all } = edit(['X-Key: of the client'], (fields) => {
+    fields.append('X_Key', 'appended')
+    fields.append('x-new', '1')
+    fields.append('x-new', '2')
+    fields.set('x-set', '1')
+    fields.append('x-set', '2')
+  })
+  assert.equal([...fields.late], ['x-new', 'x-set'])
+  assert.is(all.length, 6)
+})
+
 test('Connection cannot name away what was set', () => {
   const nominated = new Set(['x-role', 'x-other'])
   const { changed, head } = edit(['X-Other: 1'], (fields) => fields.set('X-Role', 'admin'), nominated)

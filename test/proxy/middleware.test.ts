@@ -7,10 +7,11 @@ import { gunzipSync } from 'node:zlib'
 import type { RouteConfig } from '../../src/http/gateway.ts'
 import type { Middleware, MiddlewareExchange, MiddlewareFunction } from '../../src/middleware/middleware.ts'
 import { compressing, prose, unchunked } from '../support/compressed.ts'
+import { gatewayTo, loopback } from '../support/gateways.ts'
 import { valuesOf } from '../support/heads.ts'
 import { READ_PATHS, type Stand, startStand } from '../support/proxy.ts'
 import { exchange } from '../support/stands.ts'
-import { eventually, ok, type Wire, within } from '../support/wire.ts'
+import { eventually, ok, RawUpstream, type Wire, within } from '../support/wire.ts'
 
 const GET = 'GET /a?b=c HTTP/1.1\r\nHost: a.test\r\n\r\n'
 
@@ -540,6 +541,71 @@ for (const readPath of READ_PATHS) {
     assert.is(forwarded.body.toString(), '2\r\nhi\r\n0\r\n\r\n')
   })
 
+  test('what middleware has set or removed, no trailer section says again', async () => {
+    for (const collected of [true, false]) {
+      const stand = await start([
+        async function* ({ request }) {
+          if (collected) await request.body(100)
+          request.fields.set('x-role', 'user')
+          request.fields.delete('x-gone')
+          yield
+        },
+      ])
+      const { forwarded } = await exchange(
+        stand,
+        'PUT / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n' +
+          '2\r\nhi\r\n0\r\nX_Role: admin\r\nX-Gone: 1\r\nX-Sum: 1\r\n\r\n',
+        ok(),
+      )
+      assert.is(forwarded.body.toString(), '2\r\nhi\r\n0\r\nX-Sum: 1\r\n\r\n')
+    }
+  })
+
+  test('a body is asked for with a limit that is one', async () => {
+    const refused: unknown[] = []
+    const stand = await start([
+      function* ({ request }) {
+        for (const limit of [Number.POSITIVE_INFINITY, Number.NaN, -1, 1.5, '10' as unknown as number])
+          try {
+            void request.body(limit)
+          } catch (thrown) {
+            refused.push(thrown)
+          }
+        yield
+      },
+    ])
+    await exchange(stand, GET, ok())
+    assert.is(refused.length, 5)
+    for (const one of refused) assert.instance(one, TypeError)
+  })
+
+  test('a client that leaves within a body that nobody waits for yet ends its exchange and nothing else', async () => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    try {
+      for (const limit of [100, 1]) {
+        const diary = new Diary()
+        const stand = await start([
+          diary.of('outer'),
+          function* ({ request }) {
+            void request.body(limit)
+            yield
+          },
+        ])
+        const client = await stand.client()
+        client.send('PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 9\r\n\r\nha')
+        await diary.until('outer before')
+        client.reset()
+        await diary.until('outer finally')
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+    } finally {
+      process.off('unhandledRejection', note)
+    }
+    assert.equal(unhandled, [])
+  })
+
   // ── how exchanges end ─────────────────────────────────────────────────────────────────────────────────────────
 
   test('finally runs once when the client goes: while it is waited for, while the upstream is, within the body', async () => {
@@ -684,6 +750,91 @@ for (const readPath of READ_PATHS) {
     assert.ok(diary.entries.includes('one well'))
   })
 
+  test('a tunnel: what the upstream sends while it waits behind the 101 arrives whole, its end included', async () => {
+    let goOn = () => {}
+    const stand = await start([
+      async function* () {
+        yield
+        await new Promise<void>((resolve) => {
+          goOn = resolve
+        })
+      },
+    ])
+    const client = await stand.client()
+    client.send('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    const upstream = await stand.upstream.accept()
+    await upstream.head()
+    for (const piece of ['Connection: Upgrade\r\nUpgrade: websocket\r\n\r\nfirst', ' second', ' third']) {
+      upstream.send(piece.startsWith('C') ? `HTTP/1.1 101 Switching Protocols\r\n${piece}` : piece)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    upstream.end()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    goOn()
+    assert.match(await client.head(), /^HTTP\/1\.1 101 /)
+    assert.is((await client.rest()).octets.toString(), 'first second third')
+  })
+
+  test('an answer that comes while the upstream is asked stands in place of what that answers', async () => {
+    for (const kind of ['a response', 'a body that is still awaited']) {
+      const stand = await start([
+        function* (exchange) {
+          if (kind !== 'a response') void exchange.request.body(10)
+          setTimeout(() => exchange.respond({ status: 418, body: 'tea' }), 20)
+          yield
+          exchange.response!.fields.set('x-seen', String(exchange.response!.status))
+        },
+      ])
+      const client = await stand.client()
+      client.send('PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\n')
+      if (kind === 'a response') {
+        client.send('hi')
+        const upstream = await stand.upstream.accept()
+        await upstream.message()
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        upstream.send('HTTP/1.1 200 OK\r\nContent-Length: 100\r\nX-Upstream: 1\r\n\r\nsecret')
+      } else {
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        client.send('hi')
+      }
+      const { head, body } = await client.message()
+      assert.match(head, /^HTTP\/1\.1 418 /, kind)
+      assert.equal(valuesOf(head, 'x-seen'), ['418'])
+      assert.not.match(head, /x-upstream/i)
+      assert.is(body.toString(), 'tea')
+      assert.is(stand.upstream.wires.length, kind === 'a response' ? 1 : 0)
+    }
+  })
+
+  test('what is thrown when the exchange has failed is logged, but for word of that', async () => {
+    for (const [thrown, logged] of [
+      [new Error('a mistake'), 1],
+      [undefined, 0],
+    ] as const) {
+      const diary = new Diary()
+      const stand = await start([
+        diary.of('outer'),
+        async function* ({ signal }) {
+          try {
+            await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+          } catch (reason) {
+            throw thrown ?? reason
+          }
+          yield
+        },
+      ])
+      const client = await stand.client()
+      client.send(GET)
+      await diary.until('outer before')
+      client.reset()
+      await diary.until('outer finally')
+      const told = () => stand.log.filter(({ event }) => event === 'middleware').length
+      if (logged > 0) await eventually(() => told() > 0, 'a line about it')
+      else await new Promise((resolve) => setTimeout(resolve, 20))
+      assert.is(told(), logged)
+    }
+  })
+
   test('interim responses pass it by; the yield ends with the final head', async () => {
     const statuses: unknown[] = []
     const stand = await start([
@@ -805,6 +956,36 @@ for (const readPath of READ_PATHS) {
       assert.ok(gunzipSync(unchunked(response.body).data).equals(text))
     })
   }
+
+  test('a request that goes to another target says so', async () => {
+    const seen: unknown[] = []
+    const middleware: Middleware = {
+      phase: 'target-edge',
+      *run(exchange) {
+        seen.push(exchange.upstream)
+        yield
+        seen.push(exchange.upstream)
+      },
+    }
+    const gone = await RawUpstream.listen()
+    const { port: dead } = gone
+    await gone.close()
+    const stand = await startStand(
+      { SIGNET_READ_PATH: readPath },
+      undefined,
+      (port) => gatewayTo([dead, port].map(loopback)),
+      { middleware: { all: [middleware], routes: new Map() } },
+    )
+    open.push(stand)
+    stand.upstream.serve(() => ok())
+    const client = await stand.client()
+    for (let count = 0; count < 2; count++) {
+      client.send(GET)
+      assert.match((await client.message()).head, /^HTTP\/1\.1 200 /)
+    }
+    const [first, live] = [dead, stand.upstream.port].map((port) => `127.0.0.1:${port}`)
+    assert.equal(seen.sort(), [first, live, live, live].sort())
+  })
 
   test('a limit is counted behind client-edge and before proxy', async () => {
     const diary = new Diary()

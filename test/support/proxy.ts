@@ -2,7 +2,7 @@
 
 import { type Config, readConfig } from '../../src/config.ts'
 import { DEMO_SECRET, readHmacKey } from '../../src/jwt/keys.ts'
-import { exchangeFields } from '../../src/exchange-fields.ts'
+import { exchangeFields } from '../../src/exchange-record.ts'
 import { type GatewayConfig, plainGateway } from '../../src/http/gateway.ts'
 import { type Changeable, createProxy, type Proxy } from '../../src/proxy.ts'
 import { eventually, RawUpstream, Wire } from './wire.ts'

@@ -5,8 +5,12 @@ import type { GatewayConfig } from '../../src/http/gateway.ts'
 import { type Stand, startStand } from './proxy.ts'
 import { Wire, type WireMessage } from './wire.ts'
 
-/** Starts a stand that is closed after the test; `env` and `gateway` as for {@link startStand}. */
-export type Start = (env?: Record<string, string>, gateway?: Partial<GatewayConfig>) => Promise<Stand>
+/** Starts a stand that is closed after the test; `env`, `gateway` and `middleware` as for {@link startStand}. */
+export type Start = (
+  env?: Record<string, string>,
+  gateway?: Partial<GatewayConfig>,
+  middleware?: Parameters<typeof startStand>[3],
+) => Promise<Stand>
 
 /**
  * Gives the tests of a suite their stands.
@@ -18,8 +22,8 @@ export function standsOf(test: Test, common: Record<string, string> = {}): Start
   test.after.each(async () => {
     for (const stand of open.splice(0)) await stand.close()
   })
-  return async (env = {}, gateway = {}) => {
-    const stand = await startStand({ ...common, ...env }, undefined, gateway)
+  return async (env = {}, gateway = {}, middleware = {}) => {
+    const stand = await startStand({ ...common, ...env }, undefined, gateway, middleware)
     open.push(stand)
     return stand
   }
