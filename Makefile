@@ -5,7 +5,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := build
 .DELETE_ON_ERROR:
-.PHONY: build tests install run call example-erp test check lint format bench bench-peers bench-check bench-chart settings clean help node
+.PHONY: build tests install run call example-erp example-oauth2 test check lint format bench bench-peers bench-check bench-oauth2 bench-chart settings clean help node
 
 BIN := node_modules/.bin
 INSTALLED := node_modules/.package-lock.json
@@ -23,6 +23,9 @@ call: build ## post JSON through a running signet and check the token: make call
 
 example-erp: build ## start an ERP platform: two services, signet before them, and commands to try; Ctrl-C ends all three
 	@node examples/erp/start.mjs
+
+example-oauth2: build build/examples/oauth2/service/run.js ## start the code flow of OAuth 2.0: three roles, and commands to try; Ctrl-C ends all of it
+	@node examples/oauth2/start.mjs
 
 test: build tests ## run all tests, or those with a word in their path: make test T='pool framing'
 	@node build/test/support/run-tests.js $(T)
@@ -44,6 +47,9 @@ bench-peers: build tests ## compare signet with HAProxy, nginx and others, in 15
 bench-check: build tests ## compare what signet costs with bench/budget.json, in a minute: make bench-check [ARGS='--only micro']
 	@node build/bench/check.js $(ARGS)
 
+bench-oauth2: build tests ## measure a call through all three roles of examples/oauth2, in a minute
+	@node build/bench/oauth2.js
+
 bench-chart: tests ## draw docs/bench.svg anew from bench/results.json
 	@node build/bench/versus/chart.js
 
@@ -55,7 +61,7 @@ clean: ## remove what was built, but not what was installed
 	@rm -rf dist build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 # ---- files
 
@@ -64,6 +70,11 @@ dist/main.js: $(SOURCES) tsconfig.json $(INSTALLED)
 	@$(TSC) -p tsconfig.json
 
 tests: build/test/support/run-tests.js
+
+build/examples/oauth2/service/run.js: $(shell find examples -name '*.ts') examples/tsconfig.json tsconfig.json $(INSTALLED)
+	@echo 'compiling examples to build'
+	@$(TSC) -p examples/tsconfig.json
+	@touch $@
 
 build/test/support/run-tests.js: $(SOURCES) $(OTHERS) tsconfig.json test/tsconfig.json $(INSTALLED)
 	@echo 'compiling tests and benches to build'

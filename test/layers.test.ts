@@ -318,7 +318,11 @@ files('the image says which version of signet is in it', () => {
   assert.match(read('Dockerfile'), `org.opencontainers.image.version="${version}"`)
 })
 
-const COMPOSE_FILES = ['docker-compose.yml', 'examples/erp/docker-compose.yml']
+const COMPOSE_FILES = [
+  'docker-compose.yml',
+  'examples/erp/docker-compose.yml',
+  'examples/oauth2/docker-compose.yml',
+]
 
 for (const path of COMPOSE_FILES) {
   files(`${path} keeps to what Compose v2 and docker-compose 1.29 both understand`, () => {
@@ -345,7 +349,7 @@ for (const path of COMPOSE_FILES) {
     }
     assert.match(
       text,
-      /^ {2}(?:proxy|signet):\n(?: {4}.*\n)*? {4}healthcheck:\n(?: {6}.*\n)*? {6}interval: 1s\n/m,
+      /^ {2}(?:proxy|signet|webapp):\n(?: {4}.*\n)*? {4}healthcheck:\n(?: {6}.*\n)*? {6}interval: 1s\n/m,
     )
   })
 }

@@ -79,12 +79,13 @@ export class IntrospectionAuthenticator implements Authenticator {
     const now = this.#context.now()
     const until = now + this.#config.cache
     const found = claims.active === true ? this.#judge(claims, Math.floor(now / 1000)) : NOT_ACTIVE
-    if (found instanceof Rejection) {
-      this.#bad.set(key, found, until)
-      return found
-    }
-    this.#good.set(key, found.identity, Math.min(until, Math.ceil(found.expires) * 1000))
-    return found.identity
+    const rejected = found instanceof Rejection
+    const outcome = rejected ? found : found.identity
+    // With a cache of 0 nothing is kept: not for a clock that is set back, and not in memory.
+    if (until === now) return outcome
+    if (rejected) this.#bad.set(key, outcome, until)
+    else this.#good.set(key, outcome, Math.min(until, Math.ceil(found.expires) * 1000))
+    return outcome
   }
 
   #judge(claims: Claims, now: number) {

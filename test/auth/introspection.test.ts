@@ -129,6 +129,8 @@ test('a cache of 0 asks for each request', () =>
     async ({ ask, server }) => {
       for (let times = 0; times < 3; times++) assert.is(await ask('token'), 'ann')
       assert.is(server.got.length, 3)
+      await ask('token', -1) // the clock was set back
+      assert.is(server.got.length, 4)
     },
     { cache: 0 },
   ))

@@ -1,7 +1,7 @@
 // The example of an ERP platform, as its page has it: every command of examples/erp/README.md is run by a shell, with the
 // processes that it starts, and answered as the comment behind it says. Needs dist/, bash, curl, openssl and ps.
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import {
   cpSync,
   mkdirSync,
@@ -12,7 +12,6 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,6 +21,7 @@ import { writeUser } from '../../src/http/users.ts'
 import { account } from '../auth/support.ts'
 import { valuesOf } from '../support/heads.ts'
 import { closedAfter, processesOf } from '../support/process.ts'
+import { blocksOf, freePorts, PATIENT, Shell, statementsIn, Talker, walk } from '../support/walk.ts'
 import { eventually, ok, RawUpstream, Wire, within } from '../support/wire.ts'
 
 const test = suite('examples/erp')
@@ -32,21 +32,25 @@ const closing = closedAfter(test)
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const PAGE = readFileSync(join(ROOT, 'examples/erp/README.md'), 'utf8')
 
-/** ms for one command: the longest sends 600 requests. */
-const PATIENT = 15_000
 /** ms in which Ctrl-C ends everything, and as many again for a busy machine. */
 const A_SECOND = 1000
 const BUSY = 1000
 
-const started: ChildProcess[] = []
+const started: Talker[] = []
 const folders: string[] = []
 test.after.each(async () => {
-  for (const child of started.splice(0)) child.kill('SIGKILL')
+  for (const { child } of started.splice(0)) child.kill('SIGKILL')
   for (const folder of folders.splice(0)) {
     for (const { pid } of processesIn(folder)) process.kill(pid, 'SIGKILL')
     rmSync(folder, { recursive: true })
   }
 })
+
+/** The same, ended with the test that started it. */
+function kept<T extends Talker>(talker: T): T {
+  started.push(talker)
+  return talker
+}
 
 /** A copy of the example, as deep below a folder with dist/ as in the repository; its temporary files have a folder there. */
 function copyOfExample(): { folder: string; example: string; temporary: string; env: NodeJS.ProcessEnv } {
@@ -58,6 +62,7 @@ function copyOfExample(): { folder: string; example: string; temporary: string; 
     string,
   ]
   cpSync(join(ROOT, 'examples/erp'), example, { recursive: true })
+  cpSync(join(ROOT, 'examples/support'), join(folder, 'examples/support'), { recursive: true })
   for (const made of [bin, temporary]) mkdirSync(made)
   symlinkSync(join(ROOT, 'dist'), join(folder, 'dist'))
   symlinkSync(process.execPath, join(bin, 'node'))
@@ -73,105 +78,9 @@ function processesIn(folder: string): { pid: number; args: string }[] {
   })
 }
 
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.once('listening', resolve))))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
-}
-
-// ── commands, and what the page says comes of them ────────────────────────────────────────────────────────────────
-
-/** One line of a page, and what its comment promises. */
-interface Statement {
-  readonly command: string
-  readonly status?: string
-  /** what is to be found in the answer, or not to be found in it */
-  readonly found?: string
-  readonly absent?: string
-}
-
-function statementsIn(text: string): Statement[] {
-  return text.split('\n').flatMap((line): Statement[] => {
-    if (line.trim() === '' || line.startsWith('#')) return []
-    const [, command = line, status, more = ''] = /^(.*?) +# (\d{3})\b([^;]*)/.exec(line) ?? []
-    if (status === undefined) return [{ command: line }]
-    const [, absent] = /^ no (.+)/.exec(more) ?? []
-    const found = absent === undefined ? more.trim() : ''
-    return [{ command, status, ...(absent && { absent }), ...(found !== '' && { found }) }]
-  })
-}
-
-/** All blocks of commands on a page. */
-function blocksOf(page: string): string {
-  return [...page.matchAll(/^```sh\n([\s\S]*?)^```/gm)].map(([, block]) => block).join('\n')
-}
-
-/** A child process, and everything that it and its own have printed. */
-class Talker {
-  readonly child: ChildProcess
-  readonly closed: Promise<number | null>
-  text = ''
-
-  constructor(file: string, args: readonly string[], cwd: string, env: NodeJS.ProcessEnv) {
-    this.child = spawn(file, args, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] })
-    started.push(this.child)
-    for (const stream of [this.child.stdout, this.child.stderr])
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.text += text
-      })
-    this.closed = new Promise((resolve) => this.child.once('close', resolve))
-  }
-
-  /** Waits until something has been printed. */
-  async says(what: string | RegExp, ms = PATIENT): Promise<string> {
-    const there = () => (typeof what === 'string' ? this.text.includes(what) : what.test(this.text))
-    await eventually(
-      () => there() || this.child.exitCode !== null,
-      `${what}; it says ${this.text.slice(-2000)}`,
-      ms,
-    )
-    assert.ok(there(), `it ended without ${what}: ${this.text.slice(-2000)}`)
-    return this.text
-  }
-}
-
-/** A shell that takes one command after the other. */
-class Shell extends Talker {
-  #count = 0
-
-  constructor(cwd: string, env: NodeJS.ProcessEnv) {
-    super('bash', ['--noprofile', '--norc', '-s'], cwd, env)
-  }
-
-  /** @returns what was printed meanwhile */
-  async run(command: string): Promise<string> {
-    const before = this.text.length
-    const mark = `\n@${++this.#count}@`
-    this.child.stdin?.write(`{ ${command}\n} </dev/null\necho; echo "@${this.#count}@$?@"\n`)
-    await this.says(`${mark}`)
-    await this.says(new RegExp(`${mark}\\d+@`))
-    const [, code] = new RegExp(`${mark}(\\d+)@`).exec(this.text) ?? []
-    const printed = this.text.slice(before, this.text.indexOf(mark))
-    assert.is(code, '0', `${command} ended with ${code}: ${printed}`)
-    return printed
-  }
-}
-
-/**
- * Runs commands and looks at what comes of them.
- *
- * @param log what signet prints, and where
- * @returns how many of them were answered with a status
- */
-async function walk(shell: Shell, statements: readonly Statement[], log: Talker): Promise<number> {
-  for (const { command, status, found, absent } of statements) {
-    const printed = await shell.run(command)
-    const fail = `${command}\n${printed}`
-    if (status !== undefined) assert.is(/^HTTP\/1\.1 (\d{3}) /m.exec(printed)?.[1], status, fail)
-    if (found !== undefined) assert.ok(printed.includes(found), `${JSON.stringify(found)}: ${fail}`)
-    if (absent !== undefined) assert.not.ok(printed.includes(absent), `no ${JSON.stringify(absent)}: ${fail}`)
+/** What the page does not say of its commands. @param log what signet prints, and where */
+function lookAt(log: Talker) {
+  return (command: string, printed: string) => {
     if (command.includes('uniq -c')) {
       const counts = [...printed.matchAll(/^ *(\d+) (200|429)$/gm)].map(([, count, of]) => [
         Number(count),
@@ -182,9 +91,8 @@ async function walk(shell: Shell, statements: readonly Statement[], log: Talker)
         [1, '429'],
       ])
     }
-    if (command.startsWith('sed ')) await log.says('"event":"reloaded"')
+    return command.startsWith('sed ') ? log.says('"event":"reloaded"') : undefined
   }
-  return statements.filter(({ status }) => status !== undefined).length
 }
 
 // ── the walk ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -195,8 +103,8 @@ test('every command of the page does what the page says, with processes started 
   const page = PAGE.replaceAll(/\b(8001|8002|8080)\b/g, (port) =>
     String(ports[['8001', '8002', '8080'].indexOf(port)]),
   )
-  const shell = new Shell(example, env)
-  const answered = await walk(shell, statementsIn(blocksOf(page)), shell)
+  const shell = kept(new Shell(example, env))
+  const answered = await walk(shell, statementsIn(blocksOf(page)), lookAt(shell))
   assert.ok(answered > 30, `${answered} commands have a status`)
   assert.equal(readdirSync(temporary), [], 'nothing is left')
   await eventually(() => processesIn(folder).length === 0, 'the end of all processes')
@@ -204,7 +112,7 @@ test('every command of the page does what the page says, with processes started 
 
 /** `make example-erp`, but for make. */
 function launch(env: NodeJS.ProcessEnv, example: string, more: NodeJS.ProcessEnv = {}): Talker {
-  return new Talker(process.execPath, [join(example, 'start.mjs')], example, { ...env, ...more })
+  return kept(new Talker(process.execPath, [join(example, 'start.mjs')], example, { ...env, ...more }))
 }
 
 const READY = 'Ctrl-C ends all three'
@@ -218,10 +126,10 @@ test('what the one command prints is the page, can be copied, and is logged with
   const [, page] = PAGE.split(/<!-- (?:try|tried) -->/)
   assert.equal(printed.slice(exported.length), statementsIn(blocksOf(page!)))
 
-  const shell = new Shell(tmpdir(), { PATH: env.PATH })
+  const shell = kept(new Shell(tmpdir(), { PATH: env.PATH }))
   const last = printed.findIndex(({ command }) => command.includes('--compressed'))
   const copied = printed.slice(0, last + 1).filter(({ found }) => found !== 'ERR_LOGIN_REFUSED') // each takes a while
-  const answered = await walk(shell, copied, launched)
+  const answered = await walk(shell, copied, lookAt(launched))
   assert.ok(answered > 20, `${answered} commands have a status`)
   const log = (await launched.says(/"encoding":"\w+","jti":"[^"]+","subject":"WAL001"/)).slice(text.length)
   for (const { command } of exported.filter(({ command }) => command.includes('KEY')))

@@ -6,9 +6,13 @@ import * as assert from 'uvu/assert'
 import * as authorizationServer from '../../examples/oauth2/authorization-server/config.ts'
 import { readSigningKeys } from '../../examples/oauth2/authorization-server/core/signing-keys.ts'
 import { ConfigurationError, loadConfiguration } from '../../examples/oauth2/service/configuration.ts'
+import * as resourceServer from '../../examples/oauth2/resource-server/config.ts'
 import * as timeService from '../../examples/oauth2/time-service/config.ts'
+import * as webapp from '../../examples/oauth2/webapp/config.ts'
 
 const test = suite('oauth2/configuration')
+
+const PARTS = { webapp, authorizationServer, resourceServer, timeService }
 
 /** From build/test/oauth2/. */
 const ROOT = new URL('../../../', import.meta.url)
@@ -83,11 +87,17 @@ const WRONG: readonly (readonly [name: string, given: Given, problems: readonly 
     [`${PATH}: there is no such file; copy example.json to it and change what differs`],
   ],
   ['no JSON', { file: '{"secret": qwerty}' }, [`${PATH}: it is not JSON; compare it with example.json`]],
-  ['no object', { file: [] }, [`${PATH}: expected an object with the keys authorizationServer, timeService`]],
+  [
+    'no object',
+    { file: [] },
+    [`${PATH}: expected an object with the keys webapp, authorizationServer, resourceServer, timeService`],
+  ],
   [
     'an unknown part',
     { file: { timeservice: {} } },
-    [`${PATH}: timeservice: there is no such key; there are authorizationServer, timeService`],
+    [
+      `${PATH}: timeservice: there is no such key; there are webapp, authorizationServer, resourceServer, timeService`,
+    ],
   ],
   [
     'an unknown key, and a wrong value',
@@ -145,7 +155,7 @@ test('no problem repeats a value, which may be a secret', () => {
 
 test('example.json has every key but one that stands for itself, and starts nothing before its secrets are filled in', () => {
   const text = textOf('examples/oauth2/configs/example.json')
-  for (const [part, { DEFAULTS, SCHEMA }] of Object.entries({ authorizationServer, timeService })) {
+  for (const [part, { DEFAULTS, SCHEMA }] of Object.entries(PARTS)) {
     const example = (JSON.parse(text) as Record<string, Record<string, unknown>>)[part]!
     assert.equal(Object.keys(example).sort(), Object.keys(DEFAULTS).sort())
     const loadExample = (filled: string) =>
@@ -157,8 +167,8 @@ test('example.json has every key but one that stands for itself, and starts noth
         env: { OAUTH2_ENVIRONMENT: 'production' },
         readFile: () => filled,
       })
-    assert.throws(() => loadExample(text), /secret: expected/)
-    loadExample(text.replaceAll('"secret": ""', `"secret": "${'0f'.repeat(64)}"`))
+    assert.throws(() => loadExample(text), /[sS]ecret: expected/)
+    loadExample(text.replaceAll(/("secret"|"clientSecret"): ""/g, `$1: "${'0f'.repeat(64)}"`))
   }
 })
 
@@ -167,12 +177,73 @@ test('files of an environment are kept out of git and out of images', () => {
     textOf('.gitignore'),
     /^examples\/oauth2\/configs\/\*\n!examples\/oauth2\/configs\/example\.json$/m,
   )
-  assert.match(textOf('.dockerignore'), /^examples\/oauth2\/configs\n*$(?![\s\S])/m) // last: nothing lets it in again
+  assert.match(
+    textOf('.dockerignore'),
+    /^examples\/oauth2\/configs\/\*\n!examples\/oauth2\/configs\/example\.json\n*$(?![\s\S])/m,
+  ) // last: nothing lets it in again
+})
+
+/** Every `${NAME}` of a signet.yaml. */
+const referencesOf = (role: string) =>
+  [...textOf(`examples/oauth2/${role}/signet.yaml`).matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name!)
+
+for (const [role, { DEFAULTS, signetEnvironment }] of [
+  ['webapp', { ...webapp, signetEnvironment: () => webapp.signetEnvironment(webapp.DEFAULTS) }],
+  [
+    'resource-server',
+    { ...resourceServer, signetEnvironment: () => resourceServer.signetEnvironment(resourceServer.DEFAULTS) },
+  ],
+] as const) {
+  test(`signet.yaml of the ${role} is told all that it refers to, and nothing that nobody reads`, () => {
+    const environment = signetEnvironment()
+    const read = new Set([...referencesOf(role), 'HTTP_HOST', 'HTTP_PORT'])
+    if (role === 'resource-server') read.add('SIGNET_SECRET')
+    assert.equal(Object.keys(environment).sort(), [...read].sort())
+    assert.is(Object.keys(environment).length, Object.keys(DEFAULTS).length)
+  })
+}
+
+test('a user that would be more than a user in a condition is refused', () => {
+  const { DEFAULTS, SCHEMA } = resourceServer
+  const file = { resourceServer: { user: "x' || 'a" } }
+  const load = () =>
+    loadConfiguration({
+      part: 'resourceServer',
+      defaults: DEFAULTS,
+      schema: SCHEMA,
+      variables: {},
+      env: { OAUTH2_ENVIRONMENT: 'testing' },
+      readFile: () => JSON.stringify(file),
+    })
+  assert.throws(load, /resourceServer\.user: expected a user/)
+})
+
+test('the defaults of all four fit together', () => {
+  const [app, , introspecting] = authorizationServer.DEFAULTS.clients
+  const at = (config: { readonly port: number }) => `http://127.0.0.1:${config.port}`
+  const { issuer, audience } = authorizationServer.DEFAULTS
+  const { clientId, clientSecret, redirectUri, ...calls } = webapp.DEFAULTS
+  assert.equal([clientId, clientSecret, [redirectUri]], [app?.id, app?.secret, app?.redirectUris])
+  assert.equal([calls.authorizationServer, calls.resourceServer], [issuer, at(resourceServer.DEFAULTS)])
+  const { DEFAULTS } = resourceServer
+  assert.equal([DEFAULTS.clientId, DEFAULTS.clientSecret], [introspecting?.id, introspecting?.secret])
+  assert.equal(
+    [DEFAULTS.authorizationServer, DEFAULTS.audience, DEFAULTS.timeService],
+    [issuer, audience, at(timeService.DEFAULTS)],
+  )
 })
 
 test('the secrets of the defaults are known, and others are not', () => {
   const { DEFAULTS, demoSecretsOf } = authorizationServer
   assert.is(demoSecretsOf(DEFAULTS).length, 3)
+  assert.equal(webapp.demoSecretsOf(webapp.DEFAULTS), ['webapp.clientSecret'])
+  assert.equal(webapp.demoSecretsOf({ ...webapp.DEFAULTS, clientSecret: 'other' }), [])
+  assert.equal(resourceServer.demoSecretsOf(resourceServer.DEFAULTS), [
+    'resourceServer.clientSecret',
+    'resourceServer.secret',
+  ])
+  const own = { ...resourceServer.DEFAULTS, clientSecret: 'other', secret: '0f'.repeat(64) }
+  assert.equal(resourceServer.demoSecretsOf(own), [])
   const clients = DEFAULTS.clients.map((client, at) => (at === 0 ? client : { ...client, secret: 'other' }))
   assert.equal(demoSecretsOf({ ...DEFAULTS, clients }), ['authorizationServer.clients: the secret of "1234"'])
 })

@@ -31,10 +31,14 @@ const MAY_IMPORT: readonly (readonly [who: RegExp, what: RegExp])[] = [
     /^authorization-server\/transport\//,
     /^(authorization-server\/(core|transport)\/|service\/(check|http-service)\.ts$)/,
   ],
-  [/^authorization-server\/config\.ts$/, /^(authorization-server\/core\/|service\/check\.ts$)/],
+  [/^authorization-server\/config\.ts$/, /^(authorization-server\/core\/|service\/(check|schemas)\.ts$)/],
   [/^time-service\/clock\.ts$/, /^(?!)/],
   [/^time-service\//, /^(time-service|service)\/|^jose$|^node:fs$/],
   [/^authorization-server\//, /^(authorization-server|service)\/|^node:fs$/],
+  [/^webapp\//, /^(webapp|service)\/|^node:crypto$/],
+  [/^resource-server\//, /^(resource-server|service)\/|^time-service\/config\.ts$/],
+  [/^service\/schemas\.ts$/, /^service\/check\.ts$/],
+  [/^service\/run-signet\.ts$/, /^service\/|^node:(fs|url)$|^pino$/],
   [/^service\//, /^service\/|^node:(crypto|events|http|net)$|^ajv\/dist\/2020\.js$|^pino$/],
 ]
 

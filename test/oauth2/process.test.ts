@@ -1,4 +1,4 @@
-// Both services as processes, as a container runs them.
+// All four as processes, as a container runs them.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,6 +13,8 @@ import { ask, type LogLine } from './support.ts'
 const test = suite('oauth2/process')
 
 const SERVICES = ['authorization-server', 'time-service'] as const
+const SIGNETS = ['webapp', 'resource-server'] as const
+const ALL = [...SERVICES, ...SIGNETS]
 const running: ChildProcess[] = []
 const folders: string[] = []
 
@@ -22,7 +24,7 @@ test.after.each(() => {
 })
 
 /** A service, what it logs, and its exit code. Nothing is inherited but PATH. */
-function run(service: (typeof SERVICES)[number], env: Readonly<Record<string, string>> = {}) {
+function run(service: (typeof ALL)[number], env: Readonly<Record<string, string>> = {}) {
   const main = fileURLToPath(new URL(`../../examples/oauth2/${service}/main.js`, import.meta.url))
   const child = spawn(process.execPath, [main], {
     env: { PATH: process.env.PATH, HTTP_PORT: '0', ...env },
@@ -81,6 +83,15 @@ for (const service of SERVICES) {
     })
   }
 
+  test(`${service} ends with 1 when its port is taken`, async () => {
+    const port = await run(service).listening()
+    const one = run(service, { HTTP_PORT: String(port) })
+    assert.is(await one.exited(), 1)
+    assert.is(one.event('cannot-listen')?.code, 'EADDRINUSE')
+  })
+}
+
+for (const service of ALL) {
   test(`${service} warns of secrets that everybody knows, and does not start on them in production`, async () => {
     const one = run(service)
     await one.listening()
@@ -101,14 +112,33 @@ for (const service of SERVICES) {
       'HTTP_PORT: expected an integer from 0 to 65535',
     ])
   })
+}
 
-  test(`${service} ends with 1 when its port is taken`, async () => {
-    const port = await run(service).listening()
-    const one = run(service, { HTTP_PORT: String(port) })
-    assert.is(await one.exited(), 1)
-    assert.is(one.event('cannot-listen')?.code, 'EADDRINUSE')
+for (const role of SIGNETS) {
+  test(`${role} is signet from its start to its end`, async () => {
+    const one = run(role, { OAUTH2_ISSUER: 'http://127.0.0.1:1' })
+    const port = await one.listening()
+    assert.is((await ask(port, '/status')).status, 200)
+    assert.is((await ask(port, '/current_time')).status, role === 'webapp' ? 503 : 401) // there is nobody to ask
+    one.kill('SIGTERM')
+    assert.is(await one.exited(), 0)
+    assert.is(one.event('stopping')?.signal, 'SIGTERM')
   })
 }
+
+test('the file of an environment overrides the defaults of the roles that are signet', async () => {
+  const folder = configs('stage', {
+    webapp: { port: 0, user: 'ada', clientSecret: 'other' },
+    resourceServer: { port: 0, secret: '0f'.repeat(64), clientSecret: 'other' },
+  })
+  for (const role of SIGNETS) {
+    const env = { OAUTH2_ENVIRONMENT: 'stage', OAUTH2_CONFIGS: folder, HTTP_PORT: '' }
+    const one = run(role, env)
+    const port = await one.listening()
+    assert.not([5002, 5003].includes(port))
+    assert.is(one.event('demo-secret'), undefined)
+  }
+})
 
 test('a signing key that cannot be read is a problem of the configuration', async () => {
   const folder = configs('testing', { authorizationServer: { signingKeyFile: '/nowhere/key.pem' } })

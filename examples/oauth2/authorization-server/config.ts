@@ -1,6 +1,7 @@
 // What the authorization server goes by: the defaults, which work as they are, and the schema of all of it.
 
 import type { Schema } from '../service/check.ts'
+import { CLIENT_TEXT, HOST, ORIGIN, PORT } from '../service/schemas.ts'
 import { type ClientRegistration, GRANT_TYPES } from './core/clients.ts'
 
 /** Everything that can be configured. */
@@ -78,8 +79,8 @@ const CLIENT: Schema = {
   additionalProperties: false,
   required: ['id', 'secret', 'grantTypes', 'redirectUris', 'mayIntrospect'],
   properties: {
-    id: text('visible ASCII characters, 255 at most', '^[ -~]+$'),
-    secret: text('visible ASCII characters, 255 at most', '^[ -~]+$'),
+    id: CLIENT_TEXT,
+    secret: CLIENT_TEXT,
     grantTypes: {
       type: 'array',
       errorMessage: `a list of ${GRANT_TYPES.join(' and ')}`,
@@ -103,12 +104,9 @@ export const SCHEMA: Schema = {
   additionalProperties: false,
   required: Object.keys(DEFAULTS),
   properties: {
-    host: text('a host name or an IP address', '^[\\w.:-]+$'),
-    port: integer(0, 65_535),
-    issuer: text(
-      'an http or https origin without a path, such as https://as.example',
-      '^https?://[\\w.:[\\]-]+$',
-    ),
+    host: HOST,
+    port: PORT,
+    issuer: ORIGIN,
     audience: text('a URI', '^[!-~]+$'),
     defaultUser: text('a user, 128 characters at most', '^\\P{C}+$', 128),
     signingKeyFile: text('a path', '.', 4096),

@@ -21,7 +21,7 @@ export const ENVIRONMENTS = ['production', 'stage', 'development', 'testing'] as
 export type Environment = (typeof ENVIRONMENTS)[number]
 
 /** Names each service's part of a configuration file: all share one file, and each reads its own part. */
-const PARTS = ['authorizationServer', 'timeService'] as const
+const PARTS = ['webapp', 'authorizationServer', 'resourceServer', 'timeService'] as const
 
 const FILE: Schema = {
   type: 'object',
@@ -118,4 +118,20 @@ function readPart(path: string, part: string, readFile: (path: string) => string
       checked.misfits.map(({ path: at, reason }) => `${path}: ${at}${at && ': '}${reason}`),
     )
   return checked.value[part] ?? {}
+}
+
+/**
+ * Secrets that everybody knows are for trying it out.
+ *
+ * @param known where they stand
+ * @returns the same, to be warned of
+ * @throws {ConfigurationError} where they would be relied upon
+ */
+export function refuseDemoSecrets(
+  known: readonly string[],
+  environment: Environment | undefined,
+): readonly string[] {
+  if (known.length > 0 && environment === 'production')
+    throw new ConfigurationError(known.map((one) => `${one}: everybody knows the default; set your own`))
+  return known
 }

@@ -91,8 +91,9 @@ export function createHttpService({ handle, log }: HttpServiceOptions): HttpServ
 
   async function answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const started = performance.now()
-    const id = only(CHECK_REQUEST_ID, message, 'x-request-id') ?? randomUUID()
     const traceparent = only(CHECK_TRACEPARENT, message, 'traceparent')
+    // That of the trace where nobody has given one: the same for all who are asked during one call.
+    const id = only(CHECK_REQUEST_ID, message, 'x-request-id') ?? traceparent?.split('-')[1] ?? randomUUID()
     const request = requestOf(message)
     const { status, fields, json, log: facts } = await outcomeOf(request, id)
     response.once('close', () => {

@@ -2,7 +2,12 @@
 
 import type { EventEmitter } from 'node:events'
 import { pino } from 'pino'
-import { type Configuration, ConfigurationError } from './configuration.ts'
+import {
+  type Configuration,
+  ConfigurationError,
+  type Environment,
+  refuseDemoSecrets,
+} from './configuration.ts'
 import type { EventLog, HttpService } from './http-service.ts'
 
 /** What can be listened for. */
@@ -38,13 +43,10 @@ export async function runService<T extends Address>(options: RunOptions<T>): Pro
   const log = pino({ base: { service: name } })
   let service: HttpService
   let values: T
-  let environment: string | undefined
+  let environment: Environment | undefined
   try {
     ;({ values, environment } = load())
-    const known = demoSecrets(values)
-    if (known.length > 0 && environment === 'production')
-      throw new ConfigurationError(known.map((one) => `${one}: everybody knows the default; set your own`))
-    for (const secret of known)
+    for (const secret of refuseDemoSecrets(demoSecrets(values), environment))
       log.warn({ event: 'demo-secret', secret }, 'a secret that everybody knows is in use')
     service = await create(values, log)
   } catch (error) {

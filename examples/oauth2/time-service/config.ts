@@ -1,6 +1,7 @@
 // What the time service goes by: the defaults, which work as they are, and the schema of all of it.
 
 import type { Schema } from '../service/check.ts'
+import { HOST, PORT, SIGNET_SECRET } from '../service/schemas.ts'
 
 /** Everything that can be configured. */
 export interface TimeServiceConfig {
@@ -27,14 +28,9 @@ export const SCHEMA: Schema = {
   additionalProperties: false,
   required: Object.keys(DEFAULTS),
   properties: {
-    host: { type: 'string', errorMessage: 'a host name or an IP address', pattern: '^[\\w.:-]+$' },
-    port: { type: 'integer', errorMessage: 'an integer from 0 to 65535', minimum: 0, maximum: 65_535 },
-    secret: {
-      type: 'string',
-      errorMessage:
-        'the secret of signet, two hex digits an octet and 64 octets at least (`openssl rand -hex 64`)',
-      pattern: '^\\s*([\\da-fA-F]\\s*[\\da-fA-F]\\s*){64,1024}$',
-    },
+    host: HOST,
+    port: PORT,
+    secret: SIGNET_SECRET,
     tokenAge: { type: 'integer', errorMessage: 'an integer from 1 to 3600', minimum: 1, maximum: 3600 },
   },
 }
@@ -47,7 +43,7 @@ export const VARIABLES = {
 } as const satisfies Record<string, keyof TimeServiceConfig>
 
 /** The octets of the secret. */
-export function secretOf({ secret }: TimeServiceConfig): Uint8Array {
+export function secretOf({ secret }: Pick<TimeServiceConfig, 'secret'>): Uint8Array {
   return Buffer.from(secret.replace(/\s+/g, ''), 'hex')
 }
 
